@@ -1,0 +1,137 @@
+"""The port through which the engine sees the disk, and the layout of every row. The format of the data directory.
+
+A table is a column family of the store. Keys are fixed-width big-endian, so that the order of bytes is the order of
+meaning; values are arrays of MessagePack where not said otherwise. Moments are u64 ms since the epoch, ids 16 bytes.
+
+    table     key                                   value
+    BODIES    id                                    StoredTask; written once, gone when the task's record goes
+    STATES    id                                    TaskState; no row: the task is as it was submitted
+    READY     lane u32, sequence u64                id, attempt u16, crashes u16, ready_at u64 (30 bytes, READY_ROW)
+    DUE       when u64, kind u8, id                 empty
+    LEASES    id                                    LeaseRow
+    DEAD      queue u32, died_at u64, id            empty
+    KEYS      queue u32, idempotency key (UTF-8)    id
+    QUEUES    queue u32                             QueueRow: name, pause, counters
+    LANES     lane u32                              LaneRow: queue, task type, tier, ready count, low-water mark
+    META      name (ASCII)                          "format": u32; "engine": MetaRow
+
+To change the format: raise FORMAT_VERSION, add a step to tq/storage/upgrade.py that rewrites the rows of the version
+before, say in CHANGELOG.md that older versions cannot open it. A new field at the end of a row, with a default, is no
+change of format.
+"""
+
+import struct
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import Protocol
+
+import msgspec
+
+FORMAT_VERSION = 1
+
+
+class Table(IntEnum):
+    """The tables; the number is the index into Writes."""
+
+    BODIES = 0
+    STATES = 1
+    READY = 2
+    DUE = 3
+    LEASES = 4
+    DEAD = 5
+    KEYS = 6
+    QUEUES = 7
+    LANES = 8
+    META = 9
+
+
+Writes = Sequence[dict[bytes, bytes | None]]
+"""The changes of one batch, one dict a table (index: Table): the new value of each key, None to delete it. Plain data:
+what a replicated log will carry."""
+
+
+class Reader(Protocol):
+    """What the engine may ask of the store. Synchronous, ordered by key; sees all that was applied."""
+
+    def get(self, table: Table, key: bytes) -> bytes | None:
+        """The value of a key, None if there is none."""
+        ...
+
+    def range(self, table: Table, start: bytes, end: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+        """The first `limit` rows with start <= key < end, ascending."""
+        ...
+
+
+class DueKind(IntEnum):
+    """Why a task is in the due index. The order is the order of handling at one moment."""
+
+    READY = 1  # its delay, backoff or snooze is over
+    EXPIRE = 2  # too late to run
+    REMOVE = 3  # its retention is over
+
+
+READY_KEY = struct.Struct(">IQ")
+READY_ROW = struct.Struct(">16sHHQ")
+DUE_KEY = struct.Struct(">QB16s")
+DEAD_KEY = struct.Struct(">IQ16s")
+U32 = struct.Struct(">I")
+
+
+class LeaseRow(msgspec.Struct, array_like=True, frozen=True):
+    """A task in progress, as a restarted broker needs it."""
+
+    token: int
+    lane: int
+    sequence: int
+    attempt: int
+    crashes: int
+    leased_at_ms: int
+    ready_at_ms: int
+    incarnation: bytes
+    worker: str
+    cancel_reason: str | None = None
+
+
+class QueueRow(msgspec.Struct, array_like=True):
+    """A queue and its counters; mutable, because it lives in memory and is written when it changed."""
+
+    name: str
+    is_paused: bool = False
+    paused_at_ms: int = 0
+    pause_reason: str = ""
+    scheduled: int = 0
+    retrying: int = 0
+    in_progress: int = 0
+    dead: int = 0
+    completed: int = 0  # records still kept
+    cancelled: int = 0
+    submitted_total: int = 0
+    completed_total: int = 0
+    failed_total: int = 0
+    crashed_total: int = 0
+    dead_total: int = 0
+    cancelled_total: int = 0
+
+
+class LaneRow(msgspec.Struct, array_like=True):
+    """The ready tasks of one queue, type and tier. No READY row of the lane lies below `low_water`."""
+
+    queue: int
+    task_type: str
+    tier: int
+    ready: int = 0
+    low_water: int = 0
+
+
+class MetaRow(msgspec.Struct, array_like=True):
+    """The engine's own counters. `applied` counts batches: the sequence of a future replicated log."""
+
+    applied: int = 0
+    next_sequence: int = 1
+    next_token: int = 1
+    next_queue: int = 1
+    next_lane: int = 1
+
+
+META_FORMAT = b"format"
+META_ENGINE = b"engine"

@@ -1,0 +1,291 @@
+"""Every request that the broker understands: the commands of all edges, each a Struct with a tag of its own.
+
+The first element of the array on the wire is the tag; a released tag never changes its meaning. `request_id` is the
+caller's and comes back in the reply; 0 asks for none where that is said. docs/protocol.md describes each from the
+caller's side. Lengths of time are ms; `limit` bounds the work of one request, and the reply says whether there is more.
+"""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from tq.model.task import State, TaskSpec
+
+BATCH_MAX = 1_000
+"""Tasks, leases or ids in one request: what bounds the time of one step of the engine."""
+
+Id = Annotated[bytes, Meta(min_length=16, max_length=16)]
+Ids = Annotated[list[Id], Meta(max_length=BATCH_MAX)]
+Limit = Annotated[int, Meta(ge=1, le=BATCH_MAX)]
+Count = Annotated[int, Meta(ge=0, le=1 << 53)]
+Name = Annotated[str, Meta(max_length=200)]
+Note = Annotated[str, Meta(max_length=2_000)]
+
+
+class LeaseRef(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """The proof of a lease: which task, and the token of this grant."""
+
+    task_id: Id
+    token: int
+
+
+class QueuePreference(msgspec.Struct, array_like=True, frozen=True):
+    """A queue that a worker serves. Higher priorities are served first; equal ones take turns."""
+
+    name: Name
+    priority: int = 0
+
+
+class WorkerHello(msgspec.Struct, array_like=True, frozen=True):
+    """A worker introduces itself: who it is, what it can run, and what it still holds from an earlier connection.
+
+    `incarnation` is 16 random bytes made when the process starts: a re-used name is not mistaken for its predecessor.
+    An empty `queues` means all queues, those still to come included.
+    """
+
+    name: Name
+    incarnation: Id
+    host: Name
+    pid: int
+    task_types: Annotated[list[Name], Meta(max_length=10_000)]
+    queues: Annotated[list[QueuePreference], Meta(max_length=1_000)] = []
+    concurrency: int = 1
+    version: Name = ""
+    held: Annotated[list[LeaseRef], Meta(max_length=100_000)] = []
+
+
+class _Request(msgspec.Struct, array_like=True, frozen=True, tag_field="tag"):
+    request_id: int
+
+
+class Hello(_Request, frozen=True, tag=1):
+    """The first message of every connection, within 5 s and 256 KiB."""
+
+    protocol_version: int
+    client: Name = ""
+    token: Name = ""
+    worker: WorkerHello | None = None
+
+
+class Submit(_Request, frozen=True, tag=2):
+    """Take these tasks, all or none. Reply: Submitted."""
+
+    tasks: Annotated[list[TaskSpec], Meta(min_length=1, max_length=BATCH_MAX)]
+
+
+class GetTask(_Request, frozen=True, tag=3):
+    """Reply: TaskReply."""
+
+    task_id: Id
+
+
+class Wait(_Request, frozen=True, tag=4):
+    """Reply: OutcomeReply once the task has ended, or error TIMED_OUT."""
+
+    task_id: Id
+    timeout_ms: Annotated[int, Meta(ge=0, le=86_400_000)]
+
+
+class Cancel(_Request, frozen=True, tag=5):
+    """Waiting tasks are cancelled at once; running ones are asked to stop and never retried. Reply: Affected.
+
+    Ended tasks are skipped, and so are unknown ones unless it is the only one.
+    """
+
+    task_ids: Ids
+    reason: Note = ""
+
+
+class ListTasks(_Request, frozen=True, tag=6):
+    """A page of tasks. Reply: TaskPage; its cursor goes into the next request."""
+
+    state: State | None = None
+    queue: Name | None = None
+    task_type: Name | None = None
+    limit: Limit = 100
+    cursor: Annotated[bytes, Meta(max_length=512)] = b""
+
+
+class Fetch(_Request, frozen=True, tag=10, gc=False):
+    """`credit` more tasks may be delivered to this worker. No reply."""
+
+    credit: Annotated[int, Meta(ge=1, le=100_000)]
+
+
+class Success(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """One handler returned."""
+
+    task_id: Id
+    token: int
+    result: bytes = b""
+    content_type: Name = ""
+
+
+class Ack(_Request, frozen=True, tag=11):
+    """These tasks are done. Reply: Settled."""
+
+    successes: Annotated[list[Success], Meta(max_length=BATCH_MAX)]
+
+
+class Failure(msgspec.Struct, array_like=True, frozen=True):
+    """One handler failed. `retry_in_ms` overrides the task's backoff; `is_final` forbids a retry."""
+
+    task_id: Id
+    token: int
+    error_type: Name = ""
+    message: str = ""
+    traceback: str = ""
+    retry_in_ms: Count | None = None
+    is_final: bool = False
+    is_timeout: bool = False
+
+
+class Nack(_Request, frozen=True, tag=12):
+    """These tasks failed. Reply: Settled."""
+
+    failures: Annotated[list[Failure], Meta(max_length=BATCH_MAX)]
+
+
+class Release(_Request, frozen=True, tag=13):
+    """Hand these back to the front of their lanes, no attempt used. Reply: Settled.
+
+    `delay_ms` > 0 is a snooze: not before that long from now.
+    """
+
+    leases: Annotated[list[LeaseRef], Meta(max_length=BATCH_MAX)]
+    delay_ms: Count = 0
+
+
+class Extend(_Request, frozen=True, tag=14):
+    """The handlers of these need until `extend_ms` from now, whatever their timeout said. Reply: Settled."""
+
+    leases: Annotated[list[LeaseRef], Meta(max_length=BATCH_MAX)]
+    extend_ms: Count
+
+
+class ProgressNote(msgspec.Struct, array_like=True, frozen=True):
+    """What one running handler says of itself."""
+
+    task_id: Id
+    token: int
+    fraction: Annotated[float, Meta(ge=0, le=1)]
+    note: Note = ""
+
+
+class ReportProgress(_Request, frozen=True, tag=15):
+    """Kept in memory while the tasks run. No reply."""
+
+    notes: Annotated[list[ProgressNote], Meta(max_length=BATCH_MAX)]
+
+
+class CancelledByWorker(_Request, frozen=True, tag=16):
+    """These handlers stopped because they were asked to. Reply: Settled."""
+
+    leases: Annotated[list[LeaseRef], Meta(max_length=BATCH_MAX)]
+
+
+class Heartbeat(_Request, frozen=True, tag=17):
+    """This worker lives, and so do all its leases. No reply."""
+
+    running: Count = 0
+    prefetched: Count = 0
+    rss_bytes: Count = 0
+    is_draining: bool = False
+
+
+class WorkerDied(_Request, frozen=True, tag=18):
+    """A supervisor saw a worker process end: its leases are freed at once, with the evidence. Reply: Affected."""
+
+    incarnation: Id
+    exit_code: int | None = None
+    signal: Name = ""
+    host: Name = ""
+    rss_max_bytes: Count = 0
+    last_lines: Annotated[str, Meta(max_length=8_000)] = ""
+
+
+class ListQueues(_Request, frozen=True, tag=20):
+    """Reply: QueuePage, all of them."""
+
+
+class PauseQueue(_Request, frozen=True, tag=21):
+    """Nothing more is dispatched from this queue; what runs goes on. Reply: Affected."""
+
+    queue: Name
+    reason: Note = ""
+
+
+class ResumeQueue(_Request, frozen=True, tag=22):
+    """Reply: Affected."""
+
+    queue: Name
+
+
+class PurgeQueue(_Request, frozen=True, tag=23):
+    """Cancel up to `limit` waiting tasks of a queue with reason "purged"; they can be resubmitted until their
+    retention ends. Reply: Affected."""
+
+    queue: Name
+    limit: Limit = BATCH_MAX
+    is_dry_run: bool = False
+
+
+class RetryDead(_Request, frozen=True, tag=24):
+    """Dead letters to pending, with fresh attempts: these ids, or up to `limit` of a queue, or of all queues.
+    Reply: Affected."""
+
+    task_ids: Ids = []
+    queue: Name | None = None
+    limit: Limit = BATCH_MAX
+    is_dry_run: bool = False
+
+
+class PurgeDead(_Request, frozen=True, tag=25):
+    """Dead letters to cancelled, with reason "purged": these ids, or up to `limit` of a queue, or of all queues.
+    Reply: Affected."""
+
+    task_ids: Ids = []
+    queue: Name | None = None
+    limit: Limit = BATCH_MAX
+    is_dry_run: bool = False
+
+
+class Resubmit(_Request, frozen=True, tag=26):
+    """A new task from an ended one, with another payload if one is given. Reply: Submitted."""
+
+    task_id: Id
+    new_id: Id
+    payload: bytes | None = None
+    content_type: Name | None = None
+
+
+class ListWorkers(_Request, frozen=True, tag=27):
+    """Reply: WorkerPage, all of them."""
+
+
+class DrainWorker(_Request, frozen=True, tag=28):
+    """Tell workers to take nothing more and end when they are idle. Reply: Affected.
+
+    `worker` is a name (all incarnations of it) or an incarnation in hex, or a unique beginning of one.
+    """
+
+    worker: Name
+
+
+class GetStats(_Request, frozen=True, tag=29):
+    """Reply: StatsReply."""
+
+
+class Backup(_Request, frozen=True, tag=30):
+    """A consistent copy of the data into a new directory on the broker's machine. Reply: Affected."""
+
+    directory: Annotated[str, Meta(max_length=4_000)]
+
+
+Request = (
+    Hello | Submit | GetTask | Wait | Cancel | ListTasks
+    | Fetch | Ack | Nack | Release | Extend | ReportProgress | CancelledByWorker | Heartbeat | WorkerDied
+    | ListQueues | PauseQueue | ResumeQueue | PurgeQueue | RetryDead | PurgeDead | Resubmit
+    | ListWorkers | DrainWorker | GetStats | Backup
+)  # fmt: skip

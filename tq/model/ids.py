@@ -1,0 +1,39 @@
+"""Task ids: UUIDv7 (RFC 9562, section 5.7), 16 bytes, made by the client; they sort by the time they were made."""
+
+import uuid
+
+from tq.model.errors import InvalidArgument
+
+ID_BYTES = 16
+
+
+def make_id(now_ms: int, random: bytes) -> bytes:
+    """A task id.
+
+    Args:
+        now_ms: milliseconds since the epoch, 48 bits.
+        random: 10 bytes; 6 of their 80 bits give way to the version and the variant.
+    """
+    tail = bytearray(random)
+    tail[0] = 0x70 | (tail[0] & 0x0F)
+    tail[2] = 0x80 | (tail[2] & 0x3F)
+    return now_ms.to_bytes(6, "big") + tail
+
+
+def format_id(task_id: bytes) -> str:
+    """The way an id is shown: 36 characters, lower case, with dashes."""
+    return str(uuid.UUID(bytes=task_id))
+
+
+def parse_id(text: str) -> bytes:
+    """The 16 bytes of an id as a person or a program writes it.
+
+    Raises:
+        InvalidArgument: not a UUID.
+    """
+    try:
+        return uuid.UUID(text).bytes
+    except ValueError:
+        raise InvalidArgument(
+            f"{text[:60]!r} is not a task id", hint="an id looks like 0192f0c1-7e5a-7cc2-b5e5-0d7f6f7c1a2b"
+        ) from None

@@ -1,0 +1,155 @@
+"""What the broker sends: one reply to each request that has one, and pushes to workers.
+
+Tags from 100 on are replies and from 150 on are pushes; a released tag never changes its meaning.
+"""
+
+import msgspec
+
+from tq.model.stats import EngineStats, ProcessStats, QueueStats, WorkerInfo
+from tq.model.task import Outcome, StoredTask, TaskSummary, TaskView
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What this broker accepts; a client that keeps to these is never refused for size."""
+
+    frame_bytes_max: int
+    payload_bytes_max: int
+    batch_max: int
+    outstanding_requests_max: int
+    heartbeat_interval_ms: int
+
+
+class _Reply(msgspec.Struct, array_like=True, frozen=True, tag_field="tag"):
+    request_id: int
+
+
+class Welcome(_Reply, frozen=True, tag=100):
+    """The answer to Hello. `boot_id` changes when the broker restarts; `lost` are held leases that are no longer."""
+
+    protocol_version: int
+    server_version: str
+    boot_id: str
+    role: str
+    limits: Limits
+    lost: list[bytes] = []
+
+
+class ErrorReply(_Reply, frozen=True, tag=101):
+    """The request failed, with the code of one of the errors of tq/model/errors.py. Id 0: the connection did."""
+
+    code: str
+    message: str
+    hint: str = ""
+
+
+class Existing(msgspec.Struct, array_like=True, frozen=True):
+    """Task number `index` of a submit was there already, as `task_id` (which differs where a key matched)."""
+
+    index: int
+    task_id: bytes
+
+
+class Submitted(_Reply, frozen=True, tag=102):
+    """All tasks of the submit are on disk, under the ids they came with except those in `existing`."""
+
+    existing: list[Existing] = []
+
+
+class Settled(_Reply, frozen=True, tag=103):
+    """What a worker reported is on disk, except for `lost`: their tokens were stale."""
+
+    lost: list[bytes] = []
+
+
+class Affected(_Reply, frozen=True, tag=104):
+    """How many it was done to, how many were skipped, and whether more are left beyond the limit."""
+
+    count: int
+    skipped: int = 0
+    has_more: bool = False
+
+
+class TaskReply(_Reply, frozen=True, tag=105):
+    """One task."""
+
+    task: TaskView
+
+
+class OutcomeReply(_Reply, frozen=True, tag=106):
+    """How the task ended."""
+
+    outcome: Outcome
+
+
+class TaskPage(_Reply, frozen=True, tag=107):
+    """Some tasks. An empty cursor: there are no more."""
+
+    tasks: list[TaskSummary]
+    cursor: bytes = b""
+
+
+class QueuePage(_Reply, frozen=True, tag=108):
+    """All queues, by name."""
+
+    queues: list[QueueStats]
+
+
+class WorkerPage(_Reply, frozen=True, tag=109):
+    """All workers, by name."""
+
+    workers: list[WorkerInfo]
+
+
+class StatsReply(_Reply, frozen=True, tag=110):
+    """The broker in numbers; `process` is None where the engine runs without one (tests)."""
+
+    engine: EngineStats
+    process: ProcessStats | None = None
+
+
+class Delivery(msgspec.Struct, array_like=True, frozen=True):
+    """One leased task. `task` is the stored row, byte for byte."""
+
+    token: int
+    attempt: int
+    task: msgspec.Raw
+
+    def stored(self) -> StoredTask:
+        """The task, decoded."""
+        return msgspec.msgpack.decode(self.task, type=StoredTask)
+
+
+class Deliver(msgspec.Struct, array_like=True, frozen=True, tag_field="tag", tag=150):
+    """Tasks for a worker that gave credit."""
+
+    deliveries: list[Delivery]
+
+
+class CancelRun(msgspec.Struct, array_like=True, frozen=True, tag_field="tag", tag=151):
+    """Stop the handler of this task, if it still runs under this token."""
+
+    task_id: bytes
+    token: int
+
+
+class LeaseRevoked(msgspec.Struct, array_like=True, frozen=True, tag_field="tag", tag=152):
+    """The broker took this lease back; what the handler returns will be refused."""
+
+    task_id: bytes
+    token: int
+
+
+class Drain(msgspec.Struct, array_like=True, frozen=True, tag_field="tag", tag=153):
+    """Take nothing more; finish, then leave."""
+
+
+class Stopping(msgspec.Struct, array_like=True, frozen=True, tag_field="tag", tag=154):
+    """The broker closes this connection because it stops; come back later."""
+
+
+Reply = (
+    Welcome | ErrorReply | Submitted | Settled | Affected | TaskReply | OutcomeReply
+    | TaskPage | QueuePage | WorkerPage | StatsReply
+)  # fmt: skip
+Push = Deliver | CancelRun | LeaseRevoked | Drain | Stopping
+FromBroker = Reply | Push

@@ -1,0 +1,45 @@
+"""Bytes to frames: u32 big-endian length, then that many bytes. No I/O, no messages."""
+
+import struct
+
+from tq.model.errors import PayloadTooLarge
+
+HEADER = struct.Struct(">I")
+HEADER_BYTES = HEADER.size
+
+
+class FrameReader:
+    """Cuts a stream of bytes into frames, however the bytes arrive.
+
+    Holds at most one unfinished frame: `bytes_max` is the bound of its memory, checked on the header alone.
+    """
+
+    def __init__(self, bytes_max: int) -> None:
+        self.bytes_max = bytes_max
+        self._rest = bytearray()
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The frames that `data` completes, in order, without their headers.
+
+        Raises:
+            PayloadTooLarge: a header announces more than `bytes_max`; the stream cannot be read on.
+        """
+        if self._rest:
+            self._rest += data
+            data = bytes(self._rest)
+            self._rest.clear()
+        frames: list[bytes] = []
+        start, end, bytes_max = 0, len(data), self.bytes_max
+        unpack_from = HEADER.unpack_from
+        while end - start >= HEADER_BYTES:
+            (length,) = unpack_from(data, start)
+            if length > bytes_max:
+                raise PayloadTooLarge(f"a frame of {length} bytes is above the limit of {bytes_max}")
+            stop = start + HEADER_BYTES + length
+            if stop > end:
+                break
+            frames.append(data[start + HEADER_BYTES : stop])
+            start = stop
+        if start < end:
+            self._rest += data[start:]
+        return frames
