@@ -7,7 +7,7 @@ meaning; values are arrays of MessagePack where not said otherwise. Moments are 
     BODIES    id                                    StoredTask; written once, gone when the task's record goes
     STATES    id                                    TaskState; no row: the task is as it was submitted
     READY     lane u32, sequence u64                id, attempt u16, crashes u16, ready_at u64 (30 bytes, READY_ROW)
-    DUE       when u64, kind u8, id                 empty
+    DUE       kind u8, when u64, id                 empty (kind: DueKind)
     LEASES    id                                    LeaseRow
     DEAD      queue u32, died_at u64, id            empty
     KEYS      queue u32, idempotency key (UTF-8)    id
@@ -63,7 +63,7 @@ class Reader(Protocol):
 
 
 class DueKind(IntEnum):
-    """Why a task is in the due index. The order is the order of handling at one moment."""
+    """Why a task is in the due index. Each kind is a range of its own, in the order of time."""
 
     READY = 1  # its delay, backoff or snooze is over
     EXPIRE = 2  # too late to run
@@ -72,7 +72,7 @@ class DueKind(IntEnum):
 
 READY_KEY = struct.Struct(">IQ")
 READY_ROW = struct.Struct(">16sHHQ")
-DUE_KEY = struct.Struct(">QB16s")
+DUE_KEY = struct.Struct(">BQ16s")
 DEAD_KEY = struct.Struct(">IQ16s")
 U32 = struct.Struct(">I")
 

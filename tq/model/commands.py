@@ -195,7 +195,10 @@ class Heartbeat(_Request, frozen=True, tag=17):
 
 
 class WorkerDied(_Request, frozen=True, tag=18):
-    """A supervisor saw a worker process end: its leases are freed at once, with the evidence. Reply: Affected."""
+    """A supervisor saw a worker process end: its leases are freed at once, with the evidence. Reply: Affected.
+
+    `running`, where the supervisor knows it, are the tasks whose handlers had started: only these count a crash.
+    """
 
     incarnation: Id
     exit_code: int | None = None
@@ -203,6 +206,7 @@ class WorkerDied(_Request, frozen=True, tag=18):
     host: Name = ""
     rss_max_bytes: Count = 0
     last_lines: Annotated[str, Meta(max_length=8_000)] = ""
+    running: Ids | None = None
 
 
 class ListQueues(_Request, frozen=True, tag=20):
