@@ -17,6 +17,7 @@ class FrameReader:
     def __init__(self, bytes_max: int) -> None:
         self.bytes_max = bytes_max
         self._rest = bytearray()
+        self._rest_wanted = 0  # bytes of `_rest` that complete its header or, once that is known, its frame
 
     def feed(self, data: bytes) -> list[bytes]:
         """The frames that `data` completes, in order, without their headers.
@@ -26,10 +27,13 @@ class FrameReader:
         """
         if self._rest:
             self._rest += data
+            if len(self._rest) < self._rest_wanted:  # not looked at again for every byte of a slow sender
+                return []
             data = bytes(self._rest)
             self._rest.clear()
         frames: list[bytes] = []
         start, end, bytes_max = 0, len(data), self.bytes_max
+        wanted = HEADER_BYTES
         unpack_from = HEADER.unpack_from
         while end - start >= HEADER_BYTES:
             (length,) = unpack_from(data, start)
@@ -37,9 +41,11 @@ class FrameReader:
                 raise PayloadTooLarge(f"a frame of {length} bytes is above the limit of {bytes_max}")
             stop = start + HEADER_BYTES + length
             if stop > end:
+                wanted += length
                 break
             frames.append(data[start + HEADER_BYTES : stop])
             start = stop
         if start < end:
             self._rest += data[start:]
+            self._rest_wanted = wanted
         return frames
