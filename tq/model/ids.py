@@ -5,7 +5,7 @@ import uuid
 from tq.model.errors import InvalidArgument
 
 ID_BYTES = 16
-_FIXED_BITS = 0xF000_C000_0000_0000_0000
+_FREE_BITS = 0x0FFF_3FFF_FFFF_FFFF_FFFF
 _VERSION_7_VARIANT_2 = 0x7000_8000_0000_0000_0000
 
 
@@ -16,7 +16,7 @@ def make_id(now_ms: int, random: bytes) -> bytes:
         now_ms: milliseconds since the epoch, 48 bits.
         random: 10 bytes; 6 of their 80 bits give way to the version and the variant.
     """
-    tail = int.from_bytes(random, "big") & ~_FIXED_BITS | _VERSION_7_VARIANT_2
+    tail = int.from_bytes(random, "big") & _FREE_BITS | _VERSION_7_VARIANT_2
     return (now_ms << 80 | tail).to_bytes(ID_BYTES, "big")
 
 
