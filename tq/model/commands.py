@@ -228,16 +228,23 @@ class ResumeQueue(_Request, frozen=True, tag=22):
 
 class PurgeQueue(_Request, frozen=True, tag=23):
     """Cancel up to `limit` waiting tasks of a queue with reason "purged"; they can be resubmitted until their
-    retention ends. Reply: Affected."""
+    retention ends. Reply: Affected, whose cursor goes into the next request.
+
+    A dry run counts all of them and changes nothing.
+    """
 
     queue: Name
     limit: Limit = BATCH_MAX
     is_dry_run: bool = False
+    cursor: Annotated[bytes, Meta(max_length=64)] = b""
 
 
 class RetryDead(_Request, frozen=True, tag=24):
     """Dead letters to pending, with fresh attempts: these ids, or up to `limit` of a queue, or of all queues.
-    Reply: Affected."""
+    Reply: Affected.
+
+    A dry run counts all of them and changes nothing.
+    """
 
     task_ids: Ids = []
     queue: Name | None = None
@@ -247,7 +254,10 @@ class RetryDead(_Request, frozen=True, tag=24):
 
 class PurgeDead(_Request, frozen=True, tag=25):
     """Dead letters to cancelled, with reason "purged": these ids, or up to `limit` of a queue, or of all queues.
-    Reply: Affected."""
+    Reply: Affected.
+
+    A dry run counts all of them and changes nothing.
+    """
 
     task_ids: Ids = []
     queue: Name | None = None

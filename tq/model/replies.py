@@ -62,11 +62,15 @@ class Settled(_Reply, frozen=True, tag=103):
 
 
 class Affected(_Reply, frozen=True, tag=104):
-    """How many it was done to, how many were skipped, and whether more are left beyond the limit."""
+    """How many it was done to, how many were skipped, and whether more are left beyond the limit.
+
+    A broker may do less than the limit at once; repeat, with `cursor`, while `has_more`.
+    """
 
     count: int
     skipped: int = 0
     has_more: bool = False
+    cursor: bytes = b""
 
 
 class TaskReply(_Reply, frozen=True, tag=105):

@@ -1,0 +1,217 @@
+"""Who gets which task next.
+
+Between queues: the worker's own priorities, equals in turn. Inside a queue: the highest tier first, one dispatch in 16
+from the lowest, so that nothing starves. Inside a tier: first in, first out, over all types that the worker can run.
+"""
+
+from collections import deque
+
+import msgspec
+
+from tq.engine.lanes import Lane
+from tq.engine.ledger import Ledger, decode_stored, encode
+from tq.engine.queues import Queue
+from tq.engine.settling import OVERRUN_MARGIN_MS
+from tq.engine.tables import LeaseRow, Table
+from tq.engine.workers import Lease, Profile, Worker
+from tq.model.errors import StorageCorrupt
+from tq.model.ids import format_id
+from tq.model.replies import Deliver, Delivery
+
+STARVATION_GUARD = 16
+"""One dispatch in this many goes to the lowest non-empty tier; one turn in this many to the lowest queue priority."""
+DISPATCH_MAX = 4_096
+"""Tasks leased in one call: 20 to 40 ms of the loop."""
+TURN_MAX = 32
+"""Tasks that a queue gives before it is the next queue's turn."""
+DELIVER_BYTES_MAX = 1 << 20
+"""Bodies in one Deliver frame, unless a single one is larger."""
+
+Deliveries = dict[Worker, list[Delivery]]
+
+
+def dispatch(ledger: Ledger, now_ms: int) -> bool:
+    """Lease ready tasks to workers that wait; whether there may be more to do at once."""
+    if not ledger.active:
+        return False
+    left = DISPATCH_MAX
+    deliveries: Deliveries = {}
+    for profile in list(ledger.profiles.values()):
+        if profile.waiting and left > 0:
+            left -= _serve(ledger, profile, left, deliveries, now_ms)
+    _send(ledger, deliveries)
+    return left <= 0
+
+
+def _send(ledger: Ledger, deliveries: Deliveries) -> None:
+    for worker, given in deliveries.items():
+        assert worker.session is not None
+        first, size = 0, 0
+        for index, delivery in enumerate(given):
+            length = len(bytes(delivery.task))
+            if size and size + length > DELIVER_BYTES_MAX:
+                ledger.outbox.append((worker.session, Deliver(given[first:index])))
+                first, size = index, 0
+            size += length
+        ledger.outbox.append((worker.session, Deliver(given[first:] if first else given)))
+
+
+def _serve(ledger: Ledger, profile: Profile, left: int, deliveries: Deliveries, now_ms: int) -> int:
+    """Give tasks to the waiting workers of one profile until either runs out; how many."""
+    groups, ready = _groups(ledger, profile)
+    waiting = profile.waiting
+    # Spread over all that wait: what one worker holds and does not run yet, another could.
+    share = max(1, -(-ready // len(waiting)))
+    given = 0
+    while groups and waiting and given < left:
+        profile.turns += 1
+        place = -1 if profile.turns % STARVATION_GUARD == 0 else 0
+        group = groups[place]
+        queue = group[0]
+        worker = waiting[0]
+        wanted = min(worker.credit, share, left - given)
+        if len(group) > 1 or len(groups) > 1:
+            wanted = min(wanted, TURN_MAX)
+        got = _give(ledger, queue, worker, wanted, deliveries.setdefault(worker, []), now_ms)
+        given += got
+        queue.served = ledger.turn = ledger.turn + 1
+        if got < wanted:
+            group.popleft()
+            if not group:
+                del groups[place]
+        else:
+            group.rotate(-1)
+        worker.credit -= got
+        if worker.credit:
+            waiting.rotate(-1)
+        else:
+            waiting.popleft()
+            worker.is_waiting = False
+    return given
+
+
+def _groups(ledger: Ledger, profile: Profile) -> tuple[list[deque[Queue]], int]:
+    """The queues that the profile serves and that have ready tasks: by falling priority, and in a priority the one
+    served longest ago first; and how many ready tasks they hold."""
+    by_priority: dict[int, list[Queue]] = {}
+    ready = 0
+    for queue in ledger.active.values():
+        if profile.serves(queue):
+            by_priority.setdefault(profile.priorities.get(queue.row.name, 0), []).append(queue)
+            ready += sum(queue.ready)
+    groups = [
+        deque(sorted(by_priority[priority], key=lambda queue: queue.served))
+        for priority in sorted(by_priority, reverse=True)
+    ]
+    return groups, ready
+
+
+def _give(ledger: Ledger, queue: Queue, worker: Worker, wanted: int, given: list[Delivery], now_ms: int) -> int:
+    """Lease up to `wanted` tasks of a queue to a worker; how many."""
+    assert worker.profile is not None
+    task_types = worker.profile.task_types
+    tiers = [
+        [lane for lane in lanes.values() if lane.row.ready and lane.row.task_type in task_types]
+        for lanes in queue.lanes
+    ]
+    count = 0
+    while count < wanted:
+        queue.dispatched += 1
+        order = (0, 1, 2) if queue.dispatched % STARVATION_GUARD == 0 else (2, 1, 0)
+        for tier in order:
+            lanes = tiers[tier]
+            if lanes and (lane := _first(ledger, lanes)) is not None:
+                given.append(_lease(ledger, lane, worker, now_ms))
+                count += 1
+                break
+        else:
+            break
+    if count:
+        queue.row.in_progress += count
+        ledger.touch(queue)
+    ledger.refresh_active(queue)
+    return count
+
+
+def _first(ledger: Ledger, lanes: list[Lane]) -> Lane | None:
+    """The lane whose head came first; lanes found empty leave the list."""
+    changes = ledger.changes
+    if len(lanes) == 1:
+        if lanes[0].head(changes) is not None:
+            return lanes[0]
+        lanes.clear()
+        return None
+    heads = [(head.sequence, lane) for lane in lanes if (head := lane.head(changes)) is not None]
+    lanes[:] = [lane for _, lane in heads]
+    return min(heads, key=lambda pair: pair[0])[1] if heads else None
+
+
+def _lease(ledger: Ledger, lane: Lane, worker: Worker, now_ms: int) -> Delivery:
+    ready = ledger.take_ready(lane)
+    body = ready.body
+    has_state = False
+    if body is None:
+        body = ledger.changes.get(Table.BODIES, ready.id)
+        if body is None:
+            raise StorageCorrupt(f"ready task {format_id(ready.id)} has no record", hint="stop the broker; tq doctor")
+        stored = decode_stored(body)
+        ready.timeout_ms = stored.spec.timeout_ms
+        if stored.spec.options is not None:
+            ready.result_ttl_ms = stored.spec.options.result_ttl_ms
+        # A state row is there if it ever moved: it got a new place then, or one of the counts.
+        has_state = stored.sequence != ready.sequence or ready.attempt > 0 or ready.crashes > 0
+    meta = ledger.meta
+    token = meta.next_token
+    meta.next_token = token + 1
+    attempt = ready.attempt + 1
+    hello = worker.hello
+    timeout_ms = ready.timeout_ms
+    lease = Lease(
+        ready.id,
+        token,
+        lane,
+        ready.sequence,
+        attempt,
+        ready.crashes,
+        now_ms,
+        ready.ready_at_ms,
+        now_ms + timeout_ms + OVERRUN_MARGIN_MS if timeout_ms else 0,
+        ready.result_ttl_ms,
+        has_state,
+        worker,
+    )
+    ledger.leases[ready.id] = lease
+    worker.leases[ready.id] = lease
+    ledger.changes.tables[Table.LEASES][ready.id] = encode(
+        LeaseRow(
+            token,
+            lane.number,
+            ready.sequence,
+            attempt,
+            ready.crashes,
+            now_ms,
+            ready.ready_at_ms,
+            hello.incarnation,
+            hello.name,
+        )
+    )
+    return Delivery(token, attempt, msgspec.Raw(body))
+
+
+def await_tasks(worker: Worker, credit: int) -> None:
+    """The worker takes `credit` more tasks."""
+    if worker.is_draining or worker.profile is None:
+        return
+    worker.credit += credit
+    if not worker.is_waiting:
+        worker.is_waiting = True
+        worker.profile.waiting.append(worker)
+
+
+def stop_waiting(worker: Worker) -> None:
+    """The worker takes nothing more."""
+    worker.credit = 0
+    if worker.is_waiting:
+        worker.is_waiting = False
+        assert worker.profile is not None
+        worker.profile.waiting.remove(worker)

@@ -1,0 +1,171 @@
+"""The engine: every decision about a task. A deterministic state machine without I/O, clock or threads.
+
+The shell feeds it requests and the time, and takes from it writes for the disk and messages for connections; nothing
+else changes a task. The same requests, times, seed and stored rows give the same writes and messages.
+"""
+
+from typing import assert_never
+
+from tq.engine import dispatching, operating, presence, settling, submitting, sweeping, viewing
+from tq.engine.ledger import Ledger
+from tq.engine.tables import Reader, Table, Writes
+from tq.model.commands import (
+    Ack,
+    Backup,
+    Cancel,
+    CancelledByWorker,
+    DrainWorker,
+    Extend,
+    Fetch,
+    GetStats,
+    GetTask,
+    Heartbeat,
+    Hello,
+    ListQueues,
+    ListTasks,
+    ListWorkers,
+    Nack,
+    PauseQueue,
+    PurgeDead,
+    PurgeQueue,
+    Release,
+    ReportProgress,
+    Request,
+    Resubmit,
+    ResumeQueue,
+    RetryDead,
+    Submit,
+    Wait,
+    WorkerDied,
+)
+from tq.model.errors import InvalidArgument
+from tq.model.replies import Push, Reply, Settled
+from tq.model.settings import Settings
+
+Messages = list[tuple[int, Reply | Push]]
+
+
+class Engine:
+    """The broker's mind over one store.
+
+    Args:
+        reader: the stored rows; sees every batch of writes before the engine is stepped again after `take`.
+        settings: the limits of `broker` and the retentions of `persistence`.
+        seed: of the jitter.
+    """
+
+    def __init__(self, reader: Reader, settings: Settings, seed: int) -> None:
+        self._ledger = Ledger(reader, settings, seed)
+        self._is_behind = False
+
+    def open(self, now_ms: int) -> None:
+        """Take up the leases of the time before the restart: their workers have the reconnect grace to come back."""
+        ledger = self._ledger
+        presence.load_leases(ledger, ledger.changes.range(Table.LEASES, b"", b"\xff" * 32, 1 << 31), now_ms)
+
+    def step(self, session: int, request: Request, now_ms: int) -> Reply | None:
+        """Carry out one request; the reply, or None where there is none, or not yet: it comes with `take` then.
+
+        Args:
+            session: the connection that asks, by a number that is never used again.
+            now_ms: ms since the epoch, read once for a batch; never less than before.
+
+        Raises:
+            TqError: the request is refused and has changed nothing.
+        """
+        ledger = self._ledger
+        worker = ledger.sessions.get(session)
+        if worker is not None:
+            worker.last_seen_at_ms = now_ms
+        match request:  # what makes up the load comes first
+            case Submit():
+                return submitting.submit(ledger, request, now_ms)
+            case Ack():
+                return settling.ack(ledger, request, now_ms)
+            case Fetch():
+                presence.fetch(ledger, session, request)
+                return None
+            case Wait():
+                return viewing.wait(ledger, session, request, now_ms)
+            case GetTask():
+                return viewing.get_task(ledger, request)
+            case Nack():
+                return settling.nack(ledger, request, now_ms)
+            case Release():
+                return settling.release(ledger, request, now_ms)
+            case ReportProgress():
+                settling.report_progress(ledger, request, now_ms)
+                return None
+            case Heartbeat():
+                presence.heartbeat(ledger, session, request, now_ms)
+                return None
+            case Extend():
+                return settling.extend(ledger, request, now_ms)
+            case CancelledByWorker():
+                return settling.cancelled(ledger, request, now_ms)
+            case Hello():
+                if request.worker is None:
+                    return Settled(request.request_id)
+                return Settled(request.request_id, presence.register(ledger, session, request.worker, now_ms))
+            case WorkerDied():
+                return presence.worker_died(ledger, request, now_ms)
+            case DrainWorker():
+                return presence.drain(ledger, request)
+            case Cancel():
+                return operating.cancel(ledger, request, now_ms)
+            case PauseQueue():
+                return operating.pause_queue(ledger, request, now_ms)
+            case ResumeQueue():
+                return operating.resume_queue(ledger, request)
+            case PurgeQueue():
+                return operating.purge_queue(ledger, request, now_ms)
+            case RetryDead():
+                return operating.retry_dead(ledger, request, now_ms)
+            case PurgeDead():
+                return operating.purge_dead(ledger, request, now_ms)
+            case Resubmit():
+                return operating.resubmit(ledger, request, now_ms)
+            case ListTasks():
+                return viewing.list_tasks(ledger, request)
+            case ListQueues():
+                return viewing.list_queues(ledger, request, now_ms)
+            case ListWorkers():
+                return viewing.list_workers(ledger, request)
+            case GetStats():
+                return viewing.get_stats(ledger, request)
+            case Backup():
+                raise InvalidArgument("a backup is made by the broker that owns the store")
+            case _:
+                assert_never(request)
+
+    def disconnect(self, session: int, now_ms: int) -> None:
+        """The connection ended, for whatever reason."""
+        presence.disconnect(self._ledger, session, now_ms)
+
+    def advance(self, now_ms: int) -> None:
+        """Do what time has made due, and dispatch; a bounded amount. To be called after the steps of a turn, and at
+        `next_deadline_ms`."""
+        ledger = self._ledger
+        ledger.outbox += ledger.waiters.expire(now_ms)
+        presence.check_workers(ledger, now_ms)
+        more_due = sweeping.sweep(ledger, now_ms)
+        more_ready = dispatching.dispatch(ledger, now_ms)
+        self._is_behind = more_due or more_ready
+
+    def next_deadline_ms(self) -> int | None:
+        """When `advance` has something to do, if nothing happens before; 0: at once. None: never."""
+        if self._is_behind:
+            return 0
+        ledger = self._ledger
+        moments = (ledger.waiters.next_deadline_ms, ledger.next_worker_check_ms, ledger.next_due_ms)
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def take(self) -> tuple[Writes, Messages]:
+        """Everything since the last take: what to write, all of it or nothing; and what to send after that.
+
+        Writes are empty dicts when nothing changed. Messages are (session, message), in order.
+        """
+        ledger = self._ledger
+        ledger.write_counters()
+        messages, ledger.outbox = ledger.outbox, []
+        return ledger.changes.take(), messages

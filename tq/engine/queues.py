@@ -1,0 +1,31 @@
+"""A queue: its lanes by tier, its counters, and whether it may be dispatched from."""
+
+from tq.engine.lanes import Lane
+from tq.engine.tables import QueueRow
+from tq.model.task import Tier
+
+TYPES_MAX = 1_000
+"""Different task types in one queue."""
+
+
+class Queue:
+    """A queue in memory. `ready` counts ready tasks by tier; `served` orders the turns between queues."""
+
+    __slots__ = ("dispatched", "lanes", "number", "ready", "row", "served")
+
+    def __init__(self, number: int, row: QueueRow) -> None:
+        self.number = number
+        self.row = row
+        self.lanes: tuple[dict[str, Lane], dict[str, Lane], dict[str, Lane]] = ({}, {}, {})
+        self.ready = [0, 0, 0]
+        self.dispatched = 0
+        self.served = 0
+
+    @property
+    def waiting(self) -> int:
+        """Tasks that will still run and do not yet: ready, scheduled and between retries."""
+        return sum(self.ready) + self.row.scheduled + self.row.retrying
+
+    def all_lanes(self) -> list[Lane]:
+        """The lanes of all tiers, the highest tier first."""
+        return [lane for tier in reversed(Tier) for lane in self.lanes[tier].values()]

@@ -1,0 +1,161 @@
+"""Taking tasks in: exactly once each, however often a client repeats itself."""
+
+from collections import Counter
+
+from tq.engine.lanes import Ready
+from tq.engine.ledger import DEFAULT_OPTIONS, Ledger, encode, idempotency_key
+from tq.engine.tables import DueKind, Table
+from tq.model.commands import Submit
+from tq.model.durations import DURATION_MS_MAX
+from tq.model.errors import InvalidArgument, PayloadTooLarge, QueueFull
+from tq.model.ids import ID_BYTES
+from tq.model.names import KEY_BYTES_MAX, check_text
+from tq.model.replies import Existing, Submitted
+from tq.model.task import (
+    MAX_CRASHES_MAX,
+    MAX_RETRIES_MAX,
+    PRIORITY_MAX,
+    StoredTask,
+    TaskOptions,
+    TaskSpec,
+    Tier,
+    tier_of,
+)
+
+
+def submit(ledger: Ledger, request: Submit, now_ms: int) -> Submitted:
+    """Take all tasks of a request, or none.
+
+    Raises:
+        InvalidArgument: a field of a task is wrong; the message says which, of which task.
+        PayloadTooLarge: a payload is above `broker.max_payload_bytes`.
+        QueueFull: a queue would hold more than `broker.queue_depth_threshold` waiting tasks.
+        TooManyRequests: too many queues, or task types in one queue.
+    """
+    _check(ledger, request)
+    existing: list[Existing] = []
+    get, bodies = ledger.changes.get, ledger.changes.tables[Table.BODIES]
+    for index, spec in enumerate(request.tasks):
+        if get(Table.BODIES, spec.id) is not None:
+            existing.append(Existing(index, spec.id))
+            continue
+        lane = ledger.lane(spec.queue, spec.task_type, tier_of(spec.priority))
+        options = spec.options
+        if options is not None:
+            if options.key is not None:
+                key = idempotency_key(lane.queue, options.key)
+                known = get(Table.KEYS, key)
+                if known is not None:
+                    existing.append(Existing(index, known))
+                    continue
+                ledger.changes.put(Table.KEYS, key, spec.id)
+            _submit_with_options(ledger, spec, options, now_ms)
+            continue
+        sequence = ledger.next_sequence()
+        body = bodies[spec.id] = encode(StoredTask(now_ms, sequence, 0, 0, spec))
+        ledger.put_ready(
+            lane,
+            Ready(spec.id, sequence, 0, 0, now_ms, body, spec.timeout_ms, DEFAULT_OPTIONS.result_ttl_ms),
+        )
+        lane.queue.row.submitted_total += 1
+        ledger.touch(lane.queue)
+    return Submitted(request.request_id, existing)
+
+
+def _submit_with_options(ledger: Ledger, spec: TaskSpec, options: TaskOptions, now_ms: int) -> None:
+    lane = ledger.lane(spec.queue, spec.task_type, tier_of(spec.priority))
+    row = lane.queue.row
+    row.submitted_total += 1
+    ledger.touch(lane.queue)
+    due_ms = max(now_ms + options.delay_ms, options.eta_ms or 0)
+    expires_at_ms = now_ms + options.expires_ms if options.expires_ms is not None else 0
+    if expires_at_ms:
+        ledger.put_due(DueKind.EXPIRE, expires_at_ms, spec.id)
+    if due_ms > now_ms:
+        row.scheduled += 1
+        ledger.changes.put(Table.BODIES, spec.id, encode(StoredTask(now_ms, 0, due_ms, expires_at_ms, spec)))
+        ledger.put_due(DueKind.READY, due_ms, spec.id)
+        return
+    sequence = ledger.next_sequence()
+    body = encode(StoredTask(now_ms, sequence, 0, expires_at_ms, spec))
+    ledger.changes.put(Table.BODIES, spec.id, body)
+    ledger.put_ready(lane, Ready(spec.id, sequence, 0, 0, now_ms, body, spec.timeout_ms, options.result_ttl_ms))
+
+
+def _check(ledger: Ledger, request: Submit) -> None:
+    lanes, payload_max = ledger.lanes, ledger.settings.broker.max_payload_bytes
+    new_lanes: set[tuple[str, str, Tier]] = set()
+    for index, spec in enumerate(request.tasks):
+        lane = (spec.queue, spec.task_type, tier_of(spec.priority))
+        if lane not in lanes:
+            new_lanes.add(lane)
+        if len(spec.payload) > payload_max:
+            raise PayloadTooLarge(
+                f"the payload of task {index} has {len(spec.payload)} bytes; the limit is {payload_max}",
+                hint="store it elsewhere and submit a reference, or raise broker.max_payload_bytes",
+            )
+        if (
+            not 0 <= spec.priority <= PRIORITY_MAX
+            or not 0 <= spec.max_retries <= MAX_RETRIES_MAX
+            or not 0 <= spec.timeout_ms <= DURATION_MS_MAX
+            or len(spec.id) != ID_BYTES
+            or len(spec.content_type) > KEY_BYTES_MAX
+        ):
+            raise _wrong_field(index, spec)
+        if spec.options is not None:
+            _check_options(index, spec.options)
+    if new_lanes:
+        ledger.check_new_lanes(new_lanes)
+    _check_depth(ledger, request)
+
+
+def _wrong_field(index: int, spec: TaskSpec) -> InvalidArgument:
+    if len(spec.id) != ID_BYTES:
+        return InvalidArgument(f"task {index}: an id has {ID_BYTES} bytes, not {len(spec.id)}")
+    if not 0 <= spec.priority <= PRIORITY_MAX:
+        return InvalidArgument(f"task {index}: priority {spec.priority} is not between 0 and {PRIORITY_MAX}")
+    if not 0 <= spec.max_retries <= MAX_RETRIES_MAX:
+        return InvalidArgument(f"task {index}: max_retries {spec.max_retries} is not between 0 and {MAX_RETRIES_MAX}")
+    if len(spec.content_type) > KEY_BYTES_MAX:
+        return InvalidArgument(f"task {index}: the content type is longer than {KEY_BYTES_MAX} characters")
+    return InvalidArgument(f"task {index}: timeout_ms {spec.timeout_ms} is not between 0 and ten years")
+
+
+def _check_options(index: int, options: TaskOptions) -> None:
+    if options.key is not None:
+        check_text(f"the key of task {index}", options.key, KEY_BYTES_MAX)
+    for name, value in (
+        ("delay_ms", options.delay_ms),
+        ("expires_ms", options.expires_ms or 0),
+        ("result_ttl_ms", options.result_ttl_ms),
+        ("backoff_ms_base", options.retry.backoff_ms_base),
+        ("backoff_ms_max", options.retry.backoff_ms_max),
+    ):
+        if not 0 <= value <= DURATION_MS_MAX:
+            raise InvalidArgument(f"task {index}: {name} {value} is not between 0 and ten years")
+    if options.eta_ms is not None and not 0 <= options.eta_ms < 1 << 48:
+        raise InvalidArgument(f"task {index}: eta_ms {options.eta_ms} is not a moment in ms since 1970")
+    if options.resubmit_of is not None and len(options.resubmit_of) != ID_BYTES:
+        raise InvalidArgument(f"task {index}: resubmit_of has {len(options.resubmit_of)} bytes, not {ID_BYTES}")
+    if not 1 <= options.max_crashes <= MAX_CRASHES_MAX:
+        raise InvalidArgument(f"task {index}: max_crashes {options.max_crashes} is not between 1 and {MAX_CRASHES_MAX}")
+    if not 1 <= options.retry.factor <= 10:
+        raise InvalidArgument(f"task {index}: the backoff factor {options.retry.factor} is not between 1 and 10")
+
+
+def _check_depth(ledger: Ledger, request: Submit) -> None:
+    threshold = ledger.settings.broker.queue_depth_threshold
+    if not threshold:
+        return
+    for name, count in Counter([spec.queue for spec in request.tasks]).items():
+        queue = ledger.queues.get(name)
+        waiting = queue.waiting if queue is not None else 0
+        if waiting + count <= threshold:
+            continue
+        # Tasks that are there already are no new load: a repeated submit must be answered, however full the queue is.
+        is_new = sum(spec.queue == name and ledger.changes.get(Table.BODIES, spec.id) is None for spec in request.tasks)
+        if is_new and waiting + is_new > threshold:
+            raise QueueFull(
+                f"queue {name!r} holds {waiting} waiting tasks; the limit is {threshold}",
+                hint="add workers, submit later, or raise broker.queue_depth_threshold",
+            )

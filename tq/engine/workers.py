@@ -1,0 +1,89 @@
+"""The workers that the engine knows, and which queues and types each may be given."""
+
+from collections import deque
+
+import msgspec
+
+from tq.engine.lanes import Lane
+from tq.engine.queues import Queue
+from tq.model.commands import QueuePreference, WorkerHello
+
+MISSED_HEARTBEATS = 3
+
+
+class Lease(msgspec.Struct, gc=False):
+    """A task in progress. `has_state` tells that a STATES row exists, whose history must be kept."""
+
+    id: bytes
+    token: int
+    lane: Lane
+    sequence: int
+    attempt: int  # of this lease, from 1
+    crashes: int
+    leased_at_ms: int
+    ready_at_ms: int
+    deadline_ms: int  # the worker should have settled it by then; 0: no timeout
+    result_ttl_ms: int
+    has_state: bool
+    worker: "Worker"
+    cancel_reason: str | None = None
+    progress: tuple[float, str, int] | None = None
+
+
+class Profile:
+    """Workers with the same catalogue and queues, and of these the ones that wait for tasks."""
+
+    __slots__ = ("priorities", "serves_all", "task_types", "turns", "waiting", "workers")
+
+    def __init__(self, task_types: frozenset[str], queues: tuple[QueuePreference, ...]) -> None:
+        self.task_types = task_types
+        self.priorities = {preference.name: preference.priority for preference in queues}
+        self.serves_all = not queues
+        self.waiting: deque[Worker] = deque()
+        self.workers = 0
+        self.turns = 0
+
+    def serves(self, queue: Queue) -> bool:
+        """Whether workers of this profile take tasks of the queue."""
+        return self.serves_all or queue.row.name in self.priorities
+
+    def can_run(self, lane: Lane) -> bool:
+        """Whether workers of this profile can run the tasks of a lane."""
+        return lane.row.task_type in self.task_types and self.serves(lane.queue)
+
+
+class Worker:
+    """One incarnation of a worker. `session` is None while its connection is gone and its grace runs."""
+
+    __slots__ = (
+        "connected_at_ms", "credit", "deadline_ms", "hello", "is_draining", "is_waiting", "last_seen_at_ms", "leases",
+        "prefetched", "profile", "rss_bytes", "running", "session",
+    )  # fmt: skip
+
+    def __init__(self, hello: WorkerHello, profile: Profile | None, now_ms: int) -> None:
+        self.hello = hello
+        self.profile = profile
+        self.session: int | None = None
+        self.credit = 0
+        self.is_waiting = False
+        self.is_draining = False
+        self.leases: dict[bytes, Lease] = {}
+        self.connected_at_ms = now_ms
+        self.last_seen_at_ms = now_ms
+        self.deadline_ms = 0  # without a session: lost at this moment
+        self.running = 0
+        self.prefetched = 0
+        self.rss_bytes = 0
+
+    def lost_at_ms(self, heartbeat_interval_ms: int) -> int:
+        """When this worker is given up, if nothing more is heard of it."""
+        if self.session is None:
+            return self.deadline_ms
+        return self.last_seen_at_ms + MISSED_HEARTBEATS * heartbeat_interval_ms
+
+    @property
+    def status(self) -> str:
+        """The word that interfaces show."""
+        if self.session is None:
+            return "lost"
+        return "draining" if self.is_draining else "connected"
