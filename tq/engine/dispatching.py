@@ -9,7 +9,7 @@ from collections import deque
 import msgspec
 
 from tq.engine.lanes import Lane
-from tq.engine.ledger import Ledger, decode_stored, encode
+from tq.engine.ledger import DEFAULT_OPTIONS, Ledger, decode_stored, encode
 from tq.engine.queues import Queue
 from tq.engine.settling import OVERRUN_MARGIN_MS
 from tq.engine.tables import LeaseRow, Table
@@ -156,8 +156,7 @@ def _lease(ledger: Ledger, lane: Lane, worker: Worker, now_ms: int) -> Delivery:
             raise StorageCorrupt(f"ready task {format_id(ready.id)} has no record", hint="stop the broker; tq doctor")
         stored = decode_stored(body)
         ready.timeout_ms = stored.spec.timeout_ms
-        if stored.spec.options is not None:
-            ready.result_ttl_ms = stored.spec.options.result_ttl_ms
+        ready.result_ttl_ms = (stored.spec.options or DEFAULT_OPTIONS).result_ttl_ms
         # A state row is there if it ever moved: it got a new place then, or one of the counts.
         has_state = stored.sequence != ready.sequence or ready.attempt > 0 or ready.crashes > 0
     meta = ledger.meta
