@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from tq.engine.lanes import Ready
+from tq.engine.lanes import Lane, Ready
 from tq.engine.ledger import DEFAULT_OPTIONS, Ledger, encode, idempotency_key
 from tq.engine.tables import DueKind, Table
 from tq.model.commands import Submit
@@ -22,6 +22,8 @@ from tq.model.task import (
     tier_of,
 )
 
+RESULT_TTL_MS = DEFAULT_OPTIONS.result_ttl_ms
+
 
 def submit(ledger: Ledger, request: Submit, now_ms: int) -> Submitted:
     """Take all tasks of a request, or none.
@@ -32,38 +34,38 @@ def submit(ledger: Ledger, request: Submit, now_ms: int) -> Submitted:
         QueueFull: a queue would hold more than `broker.queue_depth_threshold` waiting tasks.
         TooManyRequests: too many queues, or task types in one queue.
     """
-    _check(ledger, request)
+    lanes = _check(ledger, request)
     existing: list[Existing] = []
     get, bodies = ledger.changes.get, ledger.changes.tables[Table.BODIES]
-    for index, spec in enumerate(request.tasks):
-        if get(Table.BODIES, spec.id) is not None:
-            existing.append(Existing(index, spec.id))
+    for index, (spec, lane) in enumerate(zip(request.tasks, lanes, strict=True)):
+        task_id = spec.id
+        if get(Table.BODIES, task_id) is not None:
+            existing.append(Existing(index, task_id))
             continue
-        lane = ledger.lane(spec.queue, spec.task_type, tier_of(spec.priority))
-        options = spec.options
-        if options is not None:
-            if options.key is not None:
-                key = idempotency_key(lane.queue, options.key)
-                known = get(Table.KEYS, key)
-                if known is not None:
-                    existing.append(Existing(index, known))
-                    continue
-                ledger.changes.put(Table.KEYS, key, spec.id)
-            _submit_with_options(ledger, spec, options, now_ms)
+        if lane is None:
+            lane = ledger.lane(spec.queue, spec.task_type, tier_of(spec.priority))
+        if spec.options is not None:
+            known = _submit_with_options(ledger, lane, spec, spec.options, now_ms)
+            if known is not None:
+                existing.append(Existing(index, known))
             continue
         sequence = ledger.next_sequence()
-        body = bodies[spec.id] = encode(StoredTask(now_ms, sequence, 0, 0, spec))
-        ledger.put_ready(
-            lane,
-            Ready(spec.id, sequence, 0, 0, now_ms, body, spec.timeout_ms, DEFAULT_OPTIONS.result_ttl_ms),
-        )
-        lane.queue.row.submitted_total += 1
-        ledger.touch(lane.queue)
+        body = bodies[task_id] = encode(StoredTask(now_ms, sequence, 0, 0, spec))
+        ledger.put_ready(lane, Ready(task_id, sequence, 0, 0, now_ms, body, spec.timeout_ms, RESULT_TTL_MS))
+        queue = lane.queue
+        queue.row.submitted_total += 1
+        ledger.touch(queue)
     return Submitted(request.request_id, existing)
 
 
-def _submit_with_options(ledger: Ledger, spec: TaskSpec, options: TaskOptions, now_ms: int) -> None:
-    lane = ledger.lane(spec.queue, spec.task_type, tier_of(spec.priority))
+def _submit_with_options(ledger: Ledger, lane: Lane, spec: TaskSpec, options: TaskOptions, now_ms: int) -> bytes | None:
+    """Take one task; the id of the task that is there already under the same key."""
+    if options.key is not None:
+        key = idempotency_key(lane.queue, options.key)
+        known = ledger.changes.get(Table.KEYS, key)
+        if known is not None:
+            return known
+        ledger.changes.put(Table.KEYS, key, spec.id)
     row = lane.queue.row
     row.submitted_total += 1
     ledger.touch(lane.queue)
@@ -75,20 +77,20 @@ def _submit_with_options(ledger: Ledger, spec: TaskSpec, options: TaskOptions, n
         row.scheduled += 1
         ledger.changes.put(Table.BODIES, spec.id, encode(StoredTask(now_ms, 0, due_ms, expires_at_ms, spec)))
         ledger.put_due(DueKind.READY, due_ms, spec.id)
-        return
+        return None
     sequence = ledger.next_sequence()
     body = encode(StoredTask(now_ms, sequence, 0, expires_at_ms, spec))
     ledger.changes.put(Table.BODIES, spec.id, body)
     ledger.put_ready(lane, Ready(spec.id, sequence, 0, 0, now_ms, body, spec.timeout_ms, options.result_ttl_ms))
+    return None
 
 
-def _check(ledger: Ledger, request: Submit) -> None:
-    lanes, payload_max = ledger.lanes, ledger.settings.broker.max_payload_bytes
+def _check(ledger: Ledger, request: Submit) -> list[Lane | None]:
+    """The lanes of the tasks, None where one is still to be made; changes nothing."""
+    lane_of, payload_max = ledger.lanes.get, ledger.settings.broker.max_payload_bytes
+    lanes: list[Lane | None] = []
     new_lanes: set[tuple[str, str, Tier]] = set()
     for index, spec in enumerate(request.tasks):
-        lane = (spec.queue, spec.task_type, tier_of(spec.priority))
-        if lane not in lanes:
-            new_lanes.add(lane)
         if len(spec.payload) > payload_max:
             raise PayloadTooLarge(
                 f"the payload of task {index} has {len(spec.payload)} bytes; the limit is {payload_max}",
@@ -104,9 +106,15 @@ def _check(ledger: Ledger, request: Submit) -> None:
             raise _wrong_field(index, spec)
         if spec.options is not None:
             _check_options(index, spec.options)
+        place = (spec.queue, spec.task_type, tier_of(spec.priority))
+        lane = lane_of(place)
+        lanes.append(lane)
+        if lane is None:
+            new_lanes.add(place)
     if new_lanes:
         ledger.check_new_lanes(new_lanes)
     _check_depth(ledger, request)
+    return lanes
 
 
 def _wrong_field(index: int, spec: TaskSpec) -> InvalidArgument:

@@ -13,7 +13,8 @@ meaning; values are arrays of MessagePack where not said otherwise. Moments are 
     KEYS      queue u32, idempotency key (UTF-8)    id
     QUEUES    queue u32                             QueueRow: name, pause, counters
     LANES     lane u32                              LaneRow: queue, task type, tier, ready count, low-water mark
-    META      name (ASCII)                          "format": u32; "engine": MetaRow
+    META      name (ASCII)                          "format": u32; "engine": MetaRow; and the store's own
+                                                    "database": its id, 16 bytes; "synced": u64, see storage/wal.py
 
 To change the format: raise FORMAT_VERSION, add a step to tq/storage/upgrade.py that rewrites the rows of the version
 before, say in CHANGELOG.md that older versions cannot open it. A new field at the end of a row, with a default, is no
@@ -134,4 +135,5 @@ class MetaRow(msgspec.Struct, array_like=True):
 
 
 META_FORMAT = b"format"
+META_DATABASE = b"database"
 META_ENGINE = b"engine"

@@ -48,9 +48,13 @@ class Tier(IntEnum):
 
 def tier_of(priority: int) -> Tier:
     """The tier of a priority from 0 to 255."""
-    if priority > TIER_NORMAL_MAX:
-        return Tier.HIGH
-    return Tier.NORMAL if priority > TIER_LOW_MAX else Tier.LOW
+    return _TIERS[priority]
+
+
+_TIERS = tuple(
+    Tier.HIGH if priority > TIER_NORMAL_MAX else Tier.NORMAL if priority > TIER_LOW_MAX else Tier.LOW
+    for priority in range(PRIORITY_MAX + 1)
+)
 
 
 class RetryPolicy(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
