@@ -1,0 +1,54 @@
+"""What may be sent again after a lost connection, and when."""
+
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import assert_never
+
+from tq.model import commands
+from tq.model.commands import Request
+
+PAUSE_SECONDS_FIRST = 0.05
+PAUSE_SECONDS_MAX = 2.0
+
+
+def is_repeatable(request: Request) -> bool:
+    """Whether the same request twice does what it does once. Ids make submits so, tokens what workers report."""
+    match request:
+        case commands.PurgeQueue() | commands.RetryDead() | commands.PurgeDead():
+            # By number, each repeat would take as many again; by id, what was done is skipped.
+            return request.is_dry_run or (not isinstance(request, commands.PurgeQueue) and bool(request.task_ids))
+        case commands.Backup():
+            return False  # the first may have made the directory, which the second would find in its way
+        case commands.Fetch() | commands.Heartbeat() | commands.ReportProgress() | commands.Hello():
+            return False  # they belong to one connection
+        case (
+            commands.Submit()
+            | commands.GetTask()
+            | commands.Wait()
+            | commands.Cancel()
+            | commands.ListTasks()
+            | commands.Ack()
+            | commands.Nack()
+            | commands.Release()
+            | commands.Extend()
+            | commands.CancelledByWorker()
+            | commands.WorkerDied()
+            | commands.ListQueues()
+            | commands.PauseQueue()
+            | commands.ResumeQueue()
+            | commands.Resubmit()
+            | commands.ListWorkers()
+            | commands.DrainWorker()
+            | commands.GetStats()
+        ):
+            return True
+        case _:
+            assert_never(request)
+
+
+def pauses(until: float, clock: Callable[[], float], random: Random) -> Iterator[float]:
+    """Seconds to wait before each next try, with full jitter; ends when the clock is past `until`."""
+    longest = PAUSE_SECONDS_FIRST
+    while (left := until - clock()) > 0:
+        yield min(random.uniform(0, longest), left)
+        longest = min(2 * longest, PAUSE_SECONDS_MAX)

@@ -1,0 +1,54 @@
+"""Where the broker is, when nobody says: TQ_URL, the settings, the socket of the local broker, the default port."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from tq.config.loading import DEFAULT, LoadedSettings, load_settings
+from tq.model.settings import Settings
+
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - listened on, not connected to
+NO_SOCKET = "none"
+
+
+def default_addresses(environment: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """The addresses to try, in order; at least one.
+
+    TQ_URL, if it is set: one address, or several with commas between. Else what `settings_addresses` says.
+
+    Raises:
+        ConfigInvalid: the settings cannot be read.
+    """
+    environment = os.environ if environment is None else environment
+    named = tuple(part.strip() for part in environment.get("TQ_URL", "").split(",") if part.strip())
+    return named or settings_addresses(load_settings(environment=environment))
+
+
+def settings_addresses(loaded: LoadedSettings) -> tuple[str, ...]:
+    """Where a broker with these settings listens, as seen from this machine.
+
+    A host or port that the settings name comes first. Without one, the unix socket does if it exists: it is there as
+    long as the broker is, and the default port may be another's.
+    """
+    broker = loaded.settings.broker
+    host = _EVERYWHERE.get(broker.host, broker.host)
+    tcp = f"tcp://[{host}]:{broker.port}" if ":" in host else f"tcp://{host}:{broker.port}"
+    path = socket_path(loaded.settings)
+    has_socket = path is not None and path.is_socket()
+    is_named = loaded.sources["broker.host"] != DEFAULT or loaded.sources["broker.port"] != DEFAULT
+    local = (f"unix://{path}",) if has_socket else ()
+    if broker.port == 0:  # a free one, which the broker alone knows
+        return local or (f"unix://{path}",) if path is not None else (tcp,)
+    return (tcp, *local) if is_named else (*local, tcp)
+
+
+def socket_path(settings: Settings) -> Path | None:
+    """The unix socket of a broker with these settings, absolute: tq.sock in its data directory if nothing is said.
+
+    None: it has none.
+    """
+    configured = settings.broker.socket
+    if configured == NO_SOCKET:
+        return None
+    path = Path(configured) if configured else Path(settings.persistence.data_dir) / "tq.sock"
+    return path.expanduser().absolute()
