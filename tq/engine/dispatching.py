@@ -82,6 +82,7 @@ def _serve(ledger: Ledger, profile: Profile, left: int, deliveries: Deliveries, 
         else:
             group.rotate(-1)
         worker.credit -= got
+        worker.delivered += got
         if worker.credit:
             waiting.rotate(-1)
         else:

@@ -75,6 +75,7 @@ def register(ledger: Ledger, session: int, hello: WorkerHello, now_ms: int) -> l
     worker.hello = hello
     worker.profile = _join_profile(ledger, hello)
     worker.session = session
+    worker.delivered = 0
     worker.connected_at_ms = worker.last_seen_at_ms = now_ms
     worker.is_draining = False
     ledger.sessions[session] = worker
@@ -134,8 +135,13 @@ def disconnect(ledger: Ledger, session: int, now_ms: int) -> None:
 
 
 def fetch(ledger: Ledger, session: int, request: Fetch) -> None:
-    """A worker has free slots."""
-    await_tasks(_worker_of(ledger, session), request.credit)
+    """A worker has free slots, or fewer than it said."""
+    worker, credit = _worker_of(ledger, session), request.credit
+    if request.seen is not None:
+        stop_waiting(worker)
+        credit += request.seen - worker.delivered
+    if credit > 0:
+        await_tasks(worker, credit)
 
 
 def heartbeat(ledger: Ledger, session: int, request: Heartbeat, now_ms: int) -> None:
@@ -144,6 +150,7 @@ def heartbeat(ledger: Ledger, session: int, request: Heartbeat, now_ms: int) -> 
     worker.running = request.running
     worker.prefetched = request.prefetched
     worker.rss_bytes = request.rss_bytes
+    worker.note = request.note
     if request.is_draining and not worker.is_draining:
         worker.is_draining = True
         stop_waiting(worker)

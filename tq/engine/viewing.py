@@ -249,6 +249,7 @@ def _worker_info(worker: Worker) -> WorkerInfo:
         rss_bytes=worker.rss_bytes,
         connected_at_ms=worker.connected_at_ms,
         last_seen_at_ms=worker.last_seen_at_ms,
+        note=worker.note,
     )
 
 

@@ -56,8 +56,8 @@ class Worker:
     """One incarnation of a worker. `session` is None while its connection is gone and its grace runs."""
 
     __slots__ = (
-        "connected_at_ms", "credit", "deadline_ms", "hello", "is_draining", "is_waiting", "last_seen_at_ms", "leases",
-        "prefetched", "profile", "rss_bytes", "running", "session",
+        "connected_at_ms", "credit", "deadline_ms", "delivered", "hello", "is_draining", "is_waiting",
+        "last_seen_at_ms", "leases", "note", "prefetched", "profile", "rss_bytes", "running", "session",
     )  # fmt: skip
 
     def __init__(self, hello: WorkerHello, profile: Profile | None, now_ms: int) -> None:
@@ -65,6 +65,7 @@ class Worker:
         self.profile = profile
         self.session: int | None = None
         self.credit = 0
+        self.delivered = 0  # on this connection
         self.is_waiting = False
         self.is_draining = False
         self.leases: dict[bytes, Lease] = {}
@@ -74,6 +75,7 @@ class Worker:
         self.running = 0
         self.prefetched = 0
         self.rss_bytes = 0
+        self.note = ""
 
     def lost_at_ms(self, heartbeat_interval_ms: int) -> int:
         """When this worker is given up, if nothing more is heard of it."""

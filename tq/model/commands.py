@@ -108,9 +108,14 @@ class ListTasks(_Request, frozen=True, tag=6):
 
 
 class Fetch(_Request, frozen=True, tag=10, gc=False):
-    """`credit` more tasks may be delivered to this worker. No reply."""
+    """`credit` more tasks may be delivered to this worker. No reply.
 
-    credit: Annotated[int, Meta(ge=1, le=100_000)]
+    With `seen`, `credit` replaces what earlier ones left over: so many more than the first `seen` tasks delivered on
+    this connection. Deliveries still on their way are counted, so a worker takes credit back without a race.
+    """
+
+    credit: Annotated[int, Meta(ge=0, le=100_000)]
+    seen: Count | None = None
 
 
 class Success(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -186,12 +191,16 @@ class CancelledByWorker(_Request, frozen=True, tag=16):
 
 
 class Heartbeat(_Request, frozen=True, tag=17):
-    """This worker lives, and so do all its leases. No reply."""
+    """This worker lives, and so do all its leases. No reply.
+
+    `note` is what is wrong with it, for people: "loop blocked 14 s at app.py:88".
+    """
 
     running: Count = 0
     prefetched: Count = 0
     rss_bytes: Count = 0
     is_draining: bool = False
+    note: Note = ""
 
 
 class WorkerDied(_Request, frozen=True, tag=18):

@@ -39,7 +39,8 @@ class QueueStats(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """One worker process. `status`: connected, draining, or lost (its grace is running)."""
+    """One worker process. `status`: connected, draining, or lost (its grace is running). `note`: what is wrong with
+    it, in its own words."""
 
     name: str
     incarnation: bytes
@@ -56,6 +57,7 @@ class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
     rss_bytes: int
     connected_at_ms: int
     last_seen_at_ms: int
+    note: str = ""
 
 
 class EngineStats(msgspec.Struct, frozen=True, kw_only=True):
