@@ -1,0 +1,172 @@
+"""Values as a broker would answer them, for the tests of what is made of them."""
+
+from tq.model.ids import make_id
+from tq.model.replies import StatsReply
+from tq.model.stats import EngineStats, ProcessStats, QueueStats, WorkerInfo
+from tq.model.task import AttemptRecord, State, TaskSummary, TaskView
+
+NOW_MS = 1_764_000_000_000
+ID = make_id(NOW_MS, bytes(range(10)))
+ID_TEXT = "019ab697-e800-7001-8203-040506070809"
+
+
+def summary(
+    state: State = State.PENDING,
+    *,
+    error_type: str = "",
+    message: str = "",
+    ended_at_ms: int = 0,
+    scheduled_at_ms: int = 0,
+) -> TaskSummary:
+    return TaskSummary(
+        id=ID,
+        task_type="send_email",
+        queue="mail",
+        priority=128,
+        state=state,
+        submitted_at_ms=NOW_MS - 60_000,
+        scheduled_at_ms=scheduled_at_ms,
+        ended_at_ms=ended_at_ms,
+        attempt=2,
+        worker="",
+        error_type=error_type,
+        message=message,
+    )
+
+
+FAILED_ATTEMPT = AttemptRecord(
+    attempt=1,
+    outcome="failed",
+    started_at_ms=NOW_MS - 5_000,
+    ended_at_ms=NOW_MS - 3_500,
+    worker="w1",
+    error_type="ValueError",
+    message="no such user\nsecond line",
+    traceback="Traceback (most recent call last):\n  ...\nValueError: no such user",
+)
+
+
+def view(
+    state: State = State.PENDING,
+    *,
+    payload: bytes = b'{"to":"a"}',
+    content_type: str = "application/json",
+    result: bytes = b"",
+    result_content_type: str = "",
+    history: tuple[AttemptRecord, ...] = (),
+    scheduled_at_ms: int = 0,
+    no_handler: bool = False,
+    cancel_requested: bool = False,
+    reason: str = "",
+) -> TaskView:
+    return TaskView(
+        id=ID,
+        task_type="send_email",
+        queue="mail",
+        priority=200,
+        state=state,
+        payload=payload,
+        content_type=content_type,
+        submitted_at_ms=NOW_MS - 60_000,
+        scheduled_at_ms=scheduled_at_ms,
+        started_at_ms=0,
+        ended_at_ms=0,
+        expires_at_ms=0,
+        attempt=1,
+        max_retries=3,
+        crashes=0,
+        max_crashes=3,
+        timeout_ms=300_000,
+        worker="",
+        no_handler=no_handler,
+        cancel_requested=cancel_requested,
+        progress=None,
+        result=result,
+        result_content_type=result_content_type,
+        reason=reason,
+        history=history,
+        key=None,
+        resubmit_of=None,
+        resubmitted_as=None,
+    )
+
+
+def queue(*, is_paused: bool = False, pause_reason: str = "", no_handler: int = 0) -> QueueStats:
+    return QueueStats(
+        name="mail",
+        ready_high=1,
+        ready_normal=1_200,
+        ready_low=3,
+        scheduled=4,
+        retrying=5,
+        in_progress=6,
+        dead=7,
+        no_handler=no_handler,
+        oldest_ready_ms=61_500,
+        is_paused=is_paused,
+        paused_at_ms=NOW_MS if is_paused else 0,
+        pause_reason=pause_reason,
+        submitted_total=2_000,
+        completed_total=700,
+        failed_total=9,
+        crashed_total=0,
+        dead_total=7,
+        cancelled_total=0,
+    )
+
+
+WORKER = WorkerInfo(
+    name="web-1",
+    incarnation=bytes(range(16)),
+    host="web-1.example.org",
+    pid=4_711,
+    status="connected",
+    version="0.1.0",
+    queues=("mail", "default"),
+    task_types=("send_email",),
+    concurrency=8,
+    leases=3,
+    running=3,
+    prefetched=0,
+    rss_bytes=50 << 20,
+    connected_at_ms=NOW_MS - 3_600_000,
+    last_seen_at_ms=NOW_MS - 2_000,
+)
+
+STATS = StatsReply(
+    1,
+    EngineStats(
+        queues=2,
+        ready=1_204,
+        scheduled=4,
+        retrying=5,
+        in_progress=6,
+        dead=7,
+        workers_connected=1,
+        submitted_total=2_000,
+        completed_total=700,
+        failed_total=9,
+        crashed_total=0,
+        dead_total=7,
+        cancelled_total=0,
+        sequence=99,
+        waiters=0,
+    ),
+    ProcessStats(
+        version="0.1.0",
+        boot_id="b00t",
+        pid=17,
+        started_at_ms=NOW_MS - 5_400_000,
+        addresses=("tcp://127.0.0.1:6379",),
+        data_dir="/var/lib/tq",
+        sync="always",
+        is_accepting=True,
+        why_not_accepting="",
+        connections=3,
+        commits_total=120,
+        commit_us_p50=700,
+        commit_us_p99=2_100,
+        rss_bytes=60 << 20,
+        disk_free_bytes=10 << 30,
+    ),
+)

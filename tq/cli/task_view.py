@@ -1,0 +1,243 @@
+"""How tasks are shown: as lines of a listing, in full, and as JSON. Pure."""
+
+from collections.abc import Iterable
+from typing import assert_never
+
+import msgspec
+
+from tq.cli.listing import Cell, Column, View
+from tq.cli.moments import NONE, ago, clock, took
+from tq.cli.payloads import as_text, decoded, size
+from tq.model.durations import format_ms
+from tq.model.ids import format_id
+from tq.model.task import AttemptRecord, Outcome, State, TaskSummary, TaskView, tier_of
+
+PAYLOAD_CHARS = 4_000
+"""Of a payload or a result, what `tq task get` shows to people; JSON has all of it."""
+
+_MOMENTS = ("submitted_at_ms", "scheduled_at_ms", "started_at_ms", "ended_at_ms", "expires_at_ms")
+
+
+def state_style(state: State) -> str:
+    """The colour of a state; the word itself says the same."""
+    match state:
+        case State.COMPLETED:
+            return "green"
+        case State.DEAD_LETTER:
+            return "red"
+        case State.FAILED:
+            return "yellow"
+        case State.IN_PROGRESS:
+            return "cyan"
+        case State.PENDING | State.CANCELLED:
+            return ""
+        case _:
+            assert_never(state)
+
+
+def summary_record(task: TaskSummary) -> dict[str, object]:
+    """The JSON of a line of a listing."""
+    return {
+        **msgspec.structs.asdict(task),
+        "id": format_id(task.id),
+        "state": task.state.value,
+        "submitted_at_ms": task.submitted_at_ms or None,
+        "scheduled_at_ms": task.scheduled_at_ms or None,
+        "ended_at_ms": task.ended_at_ms or None,
+    }
+
+
+def tasks_view(now_ms: int) -> View[TaskSummary]:
+    """Tasks of any state; `now_ms` is what ages are counted from."""
+
+    def cells(task: TaskSummary) -> tuple[Cell, ...]:
+        return (
+            Cell(format_id(task.id)),
+            Cell(task.state.value, state_style(task.state)),
+            Cell(task.task_type),
+            Cell(task.queue),
+            Cell(str(task.attempt)),
+            Cell(_when(task, now_ms)),
+            Cell(task.worker or NONE),
+            Cell(error_line(task.error_type, task.message)),
+        )
+
+    columns = (
+        Column("ID"),
+        Column("STATE"),
+        Column("TYPE", is_elastic=True),
+        Column("QUEUE", rank=2, is_elastic=True),
+        Column("TRIES", rank=4, is_number=True),
+        Column("WHEN", rank=1),
+        Column("WORKER", rank=5, is_elastic=True),
+        Column("ERROR", rank=3, is_elastic=True, least=16),
+    )
+    return View(columns, cells, summary_record, lambda task: format_id(task.id), "No tasks.")
+
+
+def _when(task: TaskSummary, now_ms: int) -> str:
+    if task.state.is_final:
+        return ago(task.ended_at_ms, now_ms)
+    if task.scheduled_at_ms > now_ms:
+        return ago(task.scheduled_at_ms, now_ms)
+    return ago(task.submitted_at_ms, now_ms)
+
+
+def dead_view(now_ms: int) -> View[TaskSummary]:
+    """Dead letters."""
+
+    def cells(task: TaskSummary) -> tuple[Cell, ...]:
+        return (
+            Cell(format_id(task.id)),
+            Cell(task.task_type),
+            Cell(task.queue),
+            Cell(ago(task.ended_at_ms, now_ms)),
+            Cell(str(task.attempt)),
+            Cell(error_line(task.error_type, task.message), "red"),
+        )
+
+    columns = (
+        Column("ID"),
+        Column("TYPE", rank=1, is_elastic=True),
+        Column("QUEUE", rank=3, is_elastic=True),
+        Column("DIED", rank=2),
+        Column("TRIES", rank=4, is_number=True),
+        Column("ERROR", is_elastic=True, least=16),
+    )
+    return View(columns, cells, summary_record, lambda task: format_id(task.id), "No dead letters.")
+
+
+def error_line(error_type: str, message: str) -> str:
+    """An error on one line: its type and the first line of what it says."""
+    first = message.strip().partition("\n")[0]
+    if error_type and first:
+        return f"{error_type}: {first}"
+    return error_type or first or NONE
+
+
+def task_record(task: TaskView) -> dict[str, object]:
+    """The JSON of a task in full: the fields of TaskView, ids as text, bytes decoded, null for "not yet"."""
+    payload, payload_encoding = decoded(task.payload, task.content_type)
+    result, result_encoding = _result(task.state, task.result, task.result_content_type)
+    return {
+        **msgspec.structs.asdict(task),
+        **{name: getattr(task, name) or None for name in _MOMENTS},
+        "id": format_id(task.id),
+        "state": task.state.value,
+        "tier": tier_of(task.priority).name.lower(),
+        "payload": payload,
+        "payload_encoding": payload_encoding,
+        "result": result,
+        "result_encoding": result_encoding,
+        "progress": msgspec.structs.asdict(task.progress) if task.progress else None,
+        "history": [msgspec.structs.asdict(attempt) for attempt in task.history],
+        "resubmit_of": _id_or_none(task.resubmit_of),
+        "resubmitted_as": _id_or_none(task.resubmitted_as),
+    }
+
+
+def _result(state: State, data: bytes, content_type: str) -> tuple[object, str | None]:
+    return decoded(data, content_type) if state is State.COMPLETED else (None, None)
+
+
+def _id_or_none(task_id: bytes | None) -> str | None:
+    return format_id(task_id) if task_id else None
+
+
+def task_fields(task: TaskView, now_ms: int, *, with_tracebacks: bool = False) -> Iterable[tuple[str, Cell]]:
+    """A task in full for people, one field at a time; what says nothing is left out."""
+    yield "id", Cell(format_id(task.id), "bold")
+    yield "state", Cell(_state_line(task, now_ms), state_style(task.state))
+    yield "type", Cell(task.task_type)
+    yield "queue", Cell(task.queue)
+    yield "priority", Cell(f"{task.priority} ({tier_of(task.priority).name.lower()})")
+    if task.key is not None:
+        yield "key", Cell(task.key)
+    yield "submitted", Cell(f"{clock(task.submitted_at_ms)} ({ago(task.submitted_at_ms, now_ms)})")
+    if task.started_at_ms:
+        yield "started", Cell(f"{clock(task.started_at_ms)} ({ago(task.started_at_ms, now_ms)})")
+    if task.ended_at_ms:
+        yield "ended", Cell(f"{clock(task.ended_at_ms)} (ran {took(task.started_at_ms, task.ended_at_ms)})")
+    if task.expires_at_ms and not task.state.is_final:
+        yield "expires", Cell(f"{clock(task.expires_at_ms)} ({ago(task.expires_at_ms, now_ms)})")
+    yield "attempts", Cell(f"{task.attempt} of {task.max_retries + 1}, timeout {format_ms(task.timeout_ms)}")
+    if task.crashes:
+        yield "crashes", Cell(f"{task.crashes} of {task.max_crashes}", "red")
+    if task.worker:
+        yield "worker", Cell(task.worker)
+    if task.progress:
+        yield "progress", Cell(f"{task.progress.fraction:.0%} {task.progress.note}".rstrip())
+    yield "payload", Cell(_body(task.payload, task.content_type))
+    if task.state is State.COMPLETED:
+        yield "result", Cell(_body(task.result, task.result_content_type))
+    if task.resubmit_of:
+        yield "resubmit of", Cell(format_id(task.resubmit_of))
+    if task.resubmitted_as:
+        yield "resubmitted as", Cell(format_id(task.resubmitted_as))
+    for attempt in task.history:
+        yield f"attempt {attempt.attempt}", Cell(attempt_text(attempt, with_traceback=with_tracebacks), "yellow")
+
+
+def _state_line(task: TaskView, now_ms: int) -> str:
+    parts = [task.state.value]
+    if task.state in (State.PENDING, State.FAILED) and task.scheduled_at_ms > now_ms:
+        parts.append(f"{'retries' if task.state is State.FAILED else 'ready'} {ago(task.scheduled_at_ms, now_ms)}")
+    if task.no_handler:
+        parts.append("no connected worker can run this type")
+    if task.cancel_requested:
+        parts.append("asked to stop")
+    if task.reason:
+        parts.append(task.reason)
+    return ", ".join(parts)
+
+
+def _body(data: bytes, content_type: str) -> str:
+    if not data:
+        return NONE
+    text = as_text(data, content_type, indent=True)
+    if len(text) > PAYLOAD_CHARS:
+        text = f"{text[:PAYLOAD_CHARS]}\n... ({size(len(data))}; all of it: -o json)"
+    return text
+
+
+def attempt_text(attempt: AttemptRecord, *, with_traceback: bool) -> str:
+    """One failed attempt: how, how long it took, where, and its error."""
+    head = f"{attempt.outcome} after {took(attempt.started_at_ms, attempt.ended_at_ms)}"
+    if attempt.worker:
+        head += f" on {attempt.worker}"
+    body = (
+        attempt.traceback.rstrip()
+        if with_traceback and attempt.traceback
+        else error_line(attempt.error_type, attempt.message)
+    )
+    return f"{head}: {body}" if "\n" not in body else f"{head}\n{body}"
+
+
+def outcome_record(outcome: Outcome) -> dict[str, object]:
+    """The JSON of how a task ended: what `task wait`, `task result` and `submit --wait` print."""
+    result, encoding = _result(outcome.state, outcome.result, outcome.content_type)
+    return {
+        "id": format_id(outcome.id),
+        "state": outcome.state.value,
+        "result": result,
+        "result_encoding": encoding,
+        "content_type": outcome.content_type,
+        "reason": outcome.reason,
+        "error": msgspec.structs.asdict(outcome.error) if outcome.error else None,
+    }
+
+
+def outcome_line(outcome: Outcome) -> str:
+    """How a task ended, in one sentence for people."""
+    line = f"{format_id(outcome.id)} {outcome.state.value}"
+    if outcome.reason:
+        line += f", {outcome.reason}"
+    if outcome.error:
+        line += f": {error_line(outcome.error.error_type, outcome.error.message)}"
+    return line
+
+
+def sample_line(task: TaskSummary, now_ms: int) -> str:
+    """A task in the sample that is shown before something is done to many."""
+    what = error_line(task.error_type, task.message)
+    return f"  {format_id(task.id)}  {task.task_type}  {_when(task, now_ms)}" + (f"  {what}" if what != NONE else "")
