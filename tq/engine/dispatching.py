@@ -20,8 +20,6 @@ from tq.model.replies import Deliver, Delivery
 
 STARVATION_GUARD = 16
 """One dispatch in this many goes to the lowest non-empty tier; one turn in this many to the lowest queue priority."""
-DISPATCH_MAX = 4_096
-"""Tasks leased in one call: 20 to 40 ms of the loop."""
 TURN_MAX = 32
 """Tasks that a queue gives before it is the next queue's turn."""
 DELIVER_BYTES_MAX = 1 << 20
@@ -34,7 +32,7 @@ def dispatch(ledger: Ledger, now_ms: int) -> bool:
     """Lease ready tasks to workers that wait; whether there may be more to do at once."""
     if not ledger.active:
         return False
-    left = DISPATCH_MAX
+    left = ledger.bounds.dispatch_max
     deliveries: Deliveries = {}
     for profile in list(ledger.profiles.values()):
         if profile.waiting and left > 0:

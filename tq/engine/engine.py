@@ -7,6 +7,7 @@ else changes a task. The same requests, times, seed and stored rows give the sam
 from typing import assert_never
 
 from tq.engine import dispatching, operating, presence, settling, submitting, sweeping, viewing
+from tq.engine.bounds import BOUNDS, Bounds
 from tq.engine.ledger import Ledger
 from tq.engine.tables import Reader, Table, Writes
 from tq.model.commands import (
@@ -52,10 +53,11 @@ class Engine:
         reader: the stored rows; sees every batch of writes before the engine is stepped again after `take`.
         settings: the limits of `broker` and the retentions of `persistence`.
         seed: of the jitter.
+        bounds: how much one call does.
     """
 
-    def __init__(self, reader: Reader, settings: Settings, seed: int) -> None:
-        self._ledger = Ledger(reader, settings, seed)
+    def __init__(self, reader: Reader, settings: Settings, seed: int, bounds: Bounds = BOUNDS) -> None:
+        self._ledger = Ledger(reader, settings, seed, bounds)
         self._is_behind = False
 
     def open(self, now_ms: int) -> None:

@@ -9,16 +9,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from tq.engine.bounds import Bounds
 from tq.engine.changes import Changes
 from tq.engine.tables import READY_KEY, READY_ROW, LaneRow, Table
 
 if TYPE_CHECKING:
     from tq.engine.queues import Queue
 
-WINDOW_MAX = 4_096
-"""Ready tasks of a lane in memory. With body about 0.6 KB each, without 0.2 KB."""
-REFILL = 1_024
-"""Rows read at once when a window has run empty: 1 ms."""
 SEQUENCE_MAX = (1 << 64) - 1
 
 
@@ -52,10 +49,11 @@ class Lane:
     disk alone. `row.ready` counts both.
     """
 
-    __slots__ = ("budget", "gone", "number", "queue", "row", "window", "window_end")
+    __slots__ = ("bounds", "budget", "gone", "number", "queue", "row", "window", "window_end")
 
-    def __init__(self, number: int, queue: "Queue", row: LaneRow, budget: BodyBudget) -> None:
+    def __init__(self, number: int, queue: "Queue", row: LaneRow, budget: BodyBudget, bounds: Bounds) -> None:
         self.number = number
+        self.bounds = bounds
         self.budget = budget
         self.queue = queue
         self.row = row
@@ -79,7 +77,7 @@ class Lane:
         window = self.window
         if ready.sequence > self.window_end:
             is_window_complete = row.ready - 1 == len(window) - len(self.gone)
-            if not is_window_complete or len(window) >= WINDOW_MAX:
+            if not is_window_complete or len(window) >= self.bounds.window_max:
                 return
             self._keep_body(ready)
             window.append(ready)
@@ -90,7 +88,7 @@ class Lane:
             window.appendleft(ready)
         else:
             self._insert(ready)
-        if len(window) > 2 * WINDOW_MAX:
+        if len(window) > 2 * self.bounds.window_max:
             self._forget_tail()
 
     def _keep_body(self, ready: Ready) -> None:
@@ -115,7 +113,7 @@ class Lane:
         self.window.append(ready)
 
     def _forget_tail(self) -> None:
-        while len(self.window) > WINDOW_MAX:
+        while len(self.window) > self.bounds.window_max:
             ready = self.window.pop()
             self._free_body(ready)
             self.gone.discard(ready.sequence)
@@ -136,7 +134,8 @@ class Lane:
                 return window[0]
 
     def _refill(self, changes: Changes) -> bool:
-        rows = changes.range(Table.READY, self.key(self.window_end + 1), READY_KEY.pack(self.number + 1, 0), REFILL)
+        start, end = self.key(self.window_end + 1), READY_KEY.pack(self.number + 1, 0)
+        rows = changes.range(Table.READY, start, end, self.bounds.refill)
         for key, value in rows:
             sequence = READY_KEY.unpack(key)[1]
             task_id, attempt, crashes, ready_at_ms = READY_ROW.unpack(value)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from tq.engine.bounds import Bounds
 from tq.engine.changes import Changes
 from tq.engine.lanes import BodyBudget, Lane, Ready
 from tq.engine.queues import TYPES_MAX, Queue
@@ -68,8 +69,9 @@ class Record(msgspec.Struct, gc=False):
 class Ledger:
     """Everything that the engine knows, loaded from the reader. Single-threaded; reads no clock."""
 
-    def __init__(self, reader: Reader, settings: Settings, seed: int) -> None:
+    def __init__(self, reader: Reader, settings: Settings, seed: int, bounds: Bounds) -> None:
         self.settings = settings
+        self.bounds = bounds
         self.changes = Changes(reader)
         self.random = random.Random(seed)  # noqa: S311 - jitter, not a secret
         self.meta = MetaRow()
@@ -106,7 +108,7 @@ class Ledger:
         for key, value in self._all(Table.LANES):
             lane_row = msgspec.msgpack.decode(value, type=LaneRow)
             queue = self.queues_by_number[lane_row.queue]
-            self._add_lane(Lane(U32.unpack(key)[0], queue, lane_row, self.bodies))
+            self._add_lane(Lane(U32.unpack(key)[0], queue, lane_row, self.bodies, self.bounds))
             queue.ready[lane_row.tier] += lane_row.ready
         for queue in self.queues.values():
             self.refresh_active(queue)
@@ -189,7 +191,7 @@ class Ledger:
             self.meta.next_queue += 1
             self._add_queue(queue)
             self.touch(queue)
-        lane = Lane(self.meta.next_lane, queue, LaneRow(queue.number, task_type, int(tier)), self.bodies)
+        lane = Lane(self.meta.next_lane, queue, LaneRow(queue.number, task_type, int(tier)), self.bodies, self.bounds)
         self.meta.next_lane += 1
         self._add_lane(lane)
         self._touched_lanes[lane.number] = lane

@@ -17,10 +17,6 @@ from tq.model.ids import format_id
 from tq.model.replies import Affected, CancelRun, Submitted
 from tq.model.task import State, TaskOptions
 
-STEP_MAX = 250
-"""Tasks that one bulk request moves at most, whatever its limit: about 5 ms of the loop."""
-SCAN_MAX = 1_000
-"""Index rows that one purge request reads at most."""
 PURGED = "purged"
 _NO_ID = bytes(16)
 
@@ -108,7 +104,7 @@ def purge_queue(ledger: Ledger, request: PurgeQueue, now_ms: int) -> Affected:
     queue = ledger.queue(request.queue)
     if request.is_dry_run:
         return Affected(request.request_id, queue.waiting)
-    limit = min(request.limit, STEP_MAX)
+    limit = min(request.limit, ledger.bounds.bulk_max)
     count = 0 if request.cursor else _purge_ready(ledger, queue, limit, now_ms)
     cursor = request.cursor
     if count < limit and queue.row.scheduled + queue.row.retrying:
@@ -134,7 +130,7 @@ def _purge_due(ledger: Ledger, queue: Queue, limit: int, cursor: bytes, now_ms: 
     """Cancel tasks of a queue among those that wait for a time; how many, and where to go on (empty: at the end)."""
     kind = DueKind.READY
     start = cursor + b"\0" if cursor else DUE_KEY.pack(kind, ledger.due_floors[kind], _NO_ID)
-    rows = ledger.changes.range(Table.DUE, start, DUE_KEY.pack(kind + 1, 0, _NO_ID), SCAN_MAX)
+    rows = ledger.changes.range(Table.DUE, start, DUE_KEY.pack(kind + 1, 0, _NO_ID), ledger.bounds.scan_max)
     count = 0
     for key, _ in rows:
         record = ledger.find(DUE_KEY.unpack(key)[2])
@@ -144,7 +140,7 @@ def _purge_due(ledger: Ledger, queue: Queue, limit: int, cursor: bytes, now_ms: 
             count += 1
         if count == limit:
             return count, key
-    return count, rows[-1][0] if len(rows) == SCAN_MAX else b""
+    return count, rows[-1][0] if len(rows) == ledger.bounds.scan_max else b""
 
 
 def retry_dead(ledger: Ledger, request: RetryDead, now_ms: int) -> Affected:
@@ -195,7 +191,7 @@ def _each_dead(ledger: Ledger, request: RetryDead | PurgeDead, move: Callable[[R
     queues = [ledger.queue(request.queue)] if request.queue is not None else list(ledger.queues.values())
     if request.is_dry_run:
         return Affected(request.request_id, sum(queue.row.dead for queue in queues))
-    limit = min(request.limit, STEP_MAX)
+    limit = min(request.limit, ledger.bounds.bulk_max)
     count = 0
     for queue in queues:
         if count == limit or not queue.row.dead:

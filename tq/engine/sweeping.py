@@ -7,8 +7,6 @@ from tq.engine.ledger import Ledger
 from tq.engine.tables import DUE_KEY, DueKind, Table
 from tq.model.task import State
 
-SWEEP_MAX = 256
-"""Rows of each kind handled in one call: a few ms of the loop."""
 _NO_ID = bytes(16)
 
 
@@ -16,17 +14,17 @@ def sweep(ledger: Ledger, now_ms: int) -> bool:
     """Handle what is due, a bounded amount; whether more is due already."""
     if ledger.next_due_ms is None or now_ms < ledger.next_due_ms:
         return False
-    has_more = False
+    has_more, sweep_max = False, ledger.bounds.sweep_max
     for kind in DueKind:
         start = DUE_KEY.pack(kind, ledger.due_floors[kind], _NO_ID)
-        rows = ledger.changes.range(Table.DUE, start, DUE_KEY.pack(kind, now_ms + 1, _NO_ID), SWEEP_MAX)
+        rows = ledger.changes.range(Table.DUE, start, DUE_KEY.pack(kind, now_ms + 1, _NO_ID), sweep_max)
         for key, _ in rows:
             ledger.changes.delete(Table.DUE, key)
             _, when_ms, task_id = DUE_KEY.unpack(key)
             _handle(ledger, kind, when_ms, task_id, now_ms)
         if rows:
             ledger.due_floors[kind] = DUE_KEY.unpack(rows[-1][0])[1]
-        has_more = has_more or len(rows) == SWEEP_MAX
+        has_more = has_more or len(rows) == sweep_max
     ledger.next_due_ms = now_ms if has_more else _peek(ledger)
     return has_more
 

@@ -13,8 +13,6 @@ from tq.model.replies import OutcomeReply, QueuePage, StatsReply, TaskPage, Task
 from tq.model.stats import EngineStats, QueueStats, WorkerInfo
 from tq.model.task import Progress, State, TaskSummary, TaskView
 
-EXAMINE_MAX = 1_000
-"""Rows that one page request looks at, matching or not: a few ms of the loop."""
 _NO_ID = bytes(16)
 _LAST = b"\xff" * 32
 
@@ -107,7 +105,7 @@ def list_tasks(ledger: Ledger, request: ListTasks) -> TaskPage:
             and (request.task_type is None or spec.task_type == request.task_type)
         ):
             found.append(_summary(record))
-        if len(found) == request.limit or examined == EXAMINE_MAX:
+        if len(found) == request.limit or examined == ledger.bounds.scan_max:
             cursor = position
             break
     return TaskPage(request.request_id, found, cursor)
@@ -122,7 +120,7 @@ def _candidates(ledger: Ledger, request: ListTasks, queue: Queue | None) -> Iter
         start = max(first, after + b"\0") if table == start_table else first
         if start >= last:
             continue
-        for key, value in ledger.changes.range(table, start, last, EXAMINE_MAX):
+        for key, value in ledger.changes.range(table, start, last, ledger.bounds.scan_max):
             yield bytes([table]) + key, _task_id(table, key, value)
 
 

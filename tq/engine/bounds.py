@@ -1,0 +1,23 @@
+"""How much one call of the engine does, and how much of a lane is in memory: what keeps every step short."""
+
+import msgspec
+
+
+class Bounds(msgspec.Struct, frozen=True, kw_only=True):
+    """Counts of tasks or rows. The defaults are measured; tests use small ones, to meet every bound."""
+
+    window_max: int = 4_096
+    """Ready tasks of a lane in memory. With body about 0.6 KB each, without 0.2 KB."""
+    refill: int = 1_024
+    """Rows read at once when a window has run empty: 1 ms."""
+    dispatch_max: int = 4_096
+    """Tasks leased in one call: 20 to 40 ms of the loop."""
+    sweep_max: int = 256
+    """Due rows of each kind handled in one call: a few ms of the loop."""
+    bulk_max: int = 250
+    """Tasks that one bulk request moves at most, whatever its limit: about 5 ms of the loop."""
+    scan_max: int = 1_000
+    """Index rows that one page or one purge looks at, matching or not: a few ms of the loop."""
+
+
+BOUNDS = Bounds()
