@@ -19,6 +19,11 @@ class FrameReader:
         self._rest = bytearray()
         self._rest_wanted = 0  # bytes of `_rest` that complete its header or, once that is known, its frame
 
+    @property
+    def is_midway(self) -> bool:
+        """Whether the last frame has begun and not ended."""
+        return bool(self._rest)
+
     def feed(self, data: bytes) -> list[bytes]:
         """The frames that `data` completes, in order, without their headers.
 

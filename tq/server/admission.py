@@ -1,0 +1,57 @@
+"""What the broker takes as things stand: a full disk or a stop refuses some requests and never all at once."""
+
+from enum import Enum
+from typing import get_args
+
+from tq.model.commands import (
+    Fetch,
+    GetStats,
+    GetTask,
+    Heartbeat,
+    Hello,
+    ListQueues,
+    ListTasks,
+    ListWorkers,
+    ReportProgress,
+    Request,
+    Resubmit,
+    Submit,
+)
+from tq.model.errors import DiskFull, ShuttingDown, TqError
+
+READS = frozenset({GetTask, ListTasks, ListQueues, ListWorkers, GetStats})
+"""Requests that change nothing, in memory or on disk."""
+
+SILENT = frozenset({Fetch, Heartbeat, ReportProgress})
+"""Requests without a reply."""
+
+_WRITES = frozenset(get_args(Request)) - READS - {Hello}
+_ADDS = frozenset({Submit, Resubmit})
+
+
+class Condition(Enum):
+    """How the broker is. `value` says why it does not take everything, empty if it does."""
+
+    SERVING = ""
+    DISK_LOW = "the disk is nearly full: nothing new is taken"
+    READ_ONLY = "the disk is full: only reads are served"
+    STOPPING = "the broker is stopping"
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether the engine may change anything."""
+        return self in (Condition.SERVING, Condition.DISK_LOW)
+
+
+def refusals(condition: Condition) -> dict[type, TqError]:
+    """The kinds of request that are refused, with the error. A worker's Hello is refused by the greeting itself."""
+    free_space = "free some space; the broker goes on by itself"
+    match condition:
+        case Condition.SERVING:
+            return {}
+        case Condition.DISK_LOW:
+            return dict.fromkeys(_ADDS, DiskFull(condition.value, hint=free_space))
+        case Condition.READ_ONLY:
+            return dict.fromkeys(_WRITES, DiskFull(condition.value, hint=free_space))
+        case Condition.STOPPING:
+            return dict.fromkeys(_WRITES | READS | {Hello}, ShuttingDown(condition.value, hint="try again soon"))

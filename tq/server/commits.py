@@ -1,0 +1,39 @@
+"""The commit thread: the one place that waits for the disk, so that the loop never does."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+
+
+class CommitThread:
+    """Runs one `sync` at a time in a thread of its own and reports the end on the loop.
+
+    A plain thread and a queue: an executor makes a future, a work item and two locks for every commit.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, on_done: Callable[[Exception | None], None]) -> None:
+        """`on_done` is called on `loop` after each sync, with what it raised."""
+        self._loop = loop
+        self._on_done = on_done
+        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="tq-commit", daemon=True)
+        self._thread.start()
+
+    def sync(self, sync: Callable[[], None]) -> None:
+        """Start `sync`; the one before must have been reported."""
+        self._jobs.put(sync)
+
+    def stop(self) -> None:
+        """End the thread, after what was started."""
+        self._jobs.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (sync := self._jobs.get()) is not None:
+            failure: Exception | None = None
+            try:
+                sync()
+            except Exception as error:  # handed to the loop, which decides
+                failure = error
+            self._loop.call_soon_threadsafe(self._on_done, failure)

@@ -1,0 +1,144 @@
+"""Sockets to listen on: who may reach the broker, and which port it gets."""
+
+import contextlib
+import errno
+import ipaddress
+import os
+import socket
+import stat
+from pathlib import Path
+
+from tq.model.errors import ConfigInvalid
+
+BACKLOG = 1_024
+PORTS_TRIED = 100
+"""How far `next_free` looks beyond the port that was asked for."""
+
+
+def listen_tcp(host: str, port: int, *, is_insecure: bool, next_free: bool = False) -> list[socket.socket]:
+    """Listen on all addresses of a host, on one port.
+
+    Args:
+        host: a name or an address. Other than loopback is refused: who reaches the broker may do anything.
+        port: 0 takes a free one.
+        is_insecure: allow any address all the same.
+        next_free: take the first free port from `port` on instead of insisting.
+
+    Raises:
+        ConfigInvalid: not an address of this machine, not loopback, or the port is in use.
+    """
+    addresses = _resolve(host)
+    if not is_insecure:
+        for _family, address in addresses:
+            if not ipaddress.ip_address(address.partition("%")[0]).is_loopback:
+                raise ConfigInvalid(
+                    f"broker.host {host} is not loopback, and there are no credentials yet: anybody could connect",
+                    hint="use 127.0.0.1, or an SSH tunnel, or set broker.insecure to true (--insecure)",
+                )
+    last = min(port + PORTS_TRIED, 65_535) if next_free and port else port
+    for candidate in range(port, last + 1):
+        try:
+            return _bind_all(addresses, candidate)
+        except OSError as cause:
+            if cause.errno != errno.EADDRINUSE:
+                raise ConfigInvalid(
+                    f"cannot listen on port {candidate} of {host}: {cause.strerror}",
+                    hint="choose another --host or --port",
+                ) from cause
+    busy = f"port {port} of {host} is" if last == port else f"ports {port} to {last} of {host} are all"
+    raise ConfigInvalid(f"{busy} in use", hint="is another broker running? choose another with --port, or --port 0")
+
+
+def listen_unix(path: Path) -> socket.socket:
+    """Listen on a unix socket that only this user can open; its directory is made, for this user alone, if missing.
+
+    The socket of a broker that was killed is replaced, that of a living one is not.
+
+    Raises:
+        ConfigInvalid: the path is in use, is something else, is too long, or cannot be made.
+    """
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _remove_stale(path)
+        # The mask, not a chmod afterwards: there is no moment at which others could connect.
+        previous = os.umask(0o177)
+        try:
+            sock.bind(str(path))
+        finally:
+            os.umask(previous)
+        sock.listen(BACKLOG)
+        sock.setblocking(False)
+    except OSError as cause:
+        sock.close()
+        raise ConfigInvalid(
+            f"cannot listen on socket {path}: {cause.strerror or cause}",
+            hint="choose another with --socket, or none with --socket none",
+        ) from cause
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def shown(sock: socket.socket) -> str:
+    """The address of a listening socket as clients write it."""
+    name = sock.getsockname()
+    if sock.family == socket.AF_UNIX:
+        return f"unix://{name}"
+    host, port = name[:2]
+    return f"tcp://[{host}]:{port}" if sock.family == socket.AF_INET6 else f"tcp://{host}:{port}"
+
+
+def _resolve(host: str) -> list[tuple[socket.AddressFamily, str]]:
+    try:
+        found = socket.getaddrinfo(host or None, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as cause:
+        raise ConfigInvalid(f"broker.host {host!r} is not an address of this machine: {cause.strerror}") from cause
+    return list(dict.fromkeys((socket.AddressFamily(family), str(address[0])) for family, _, _, _, address in found))
+
+
+def _bind_all(addresses: list[tuple[socket.AddressFamily, str]], port: int) -> list[socket.socket]:
+    """One socket an address, all on the same port: the one that the first of them got, where `port` is 0."""
+    sockets: list[socket.socket] = []
+    failure: OSError | None = None
+    for family, address in addresses:
+        try:
+            sock = socket.create_server((address, port), family=family, backlog=BACKLOG)
+        except OSError as cause:
+            # "localhost" may have an address of a family that is switched off here.
+            if cause.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                failure = cause
+                continue
+            for other in sockets:
+                other.close()
+            raise
+        sock.setblocking(False)
+        sockets.append(sock)
+        port = sock.getsockname()[1]
+    if not sockets:
+        assert failure is not None, "a name has at least one address"
+        raise failure
+    return sockets
+
+
+def _remove_stale(path: Path) -> None:
+    """Remove the socket that a dead broker left."""
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise ConfigInvalid(f"{path} is there and is not a socket", hint="choose another with --socket")
+    with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as probe:
+        probe.settimeout(1)
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink(missing_ok=True)
+        except FileNotFoundError:
+            return
+        else:
+            raise ConfigInvalid(
+                f"a broker is listening on {path}", hint="stop it, or choose another with --socket or --data-dir"
+            )

@@ -1,0 +1,516 @@
+"""The broker loop: take what has arrived, step the engine, commit once, and only then answer.
+
+    connections -> receive() -> _step_inbox() -> engine -> _commit() -> store.apply()  on the loop, unsynced
+                                                                     -> store.sync()   in the commit thread
+                                                 _on_synced() -> _release(): replies and pushes, one write a connection
+
+While a batch is being synced the next one gathers: load makes batches larger, not latency longer. Three rules keep
+what is said true. A batch's answers leave after its own sync. A batch without writes may have seen rows of the batch
+in flight, so its answers leave after that one. A batch that failed is not answered but declared unknown, and the
+engine is loaded again from the store, for its memory is ahead of the disk.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+from structlog.typing import FilteringBoundLogger
+
+from tq.model.commands import Backup, GetStats, Hello
+from tq.model.errors import DiskFull, InternalError, OutcomeUnknown, TqError
+from tq.model.replies import ErrorReply, FromBroker, Push, Reply, Settled, StatsReply, Stopping, Welcome
+from tq.protocol.codec import to_reply
+from tq.server.admission import READS, SILENT, Condition, refusals
+from tq.server.backups import Backups
+from tq.server.clock import Clock
+from tq.server.commits import CommitThread
+from tq.server.ports import Core, Session, Taken
+from tq.server.vitals import Vitals
+from tq.storage.store import Store
+
+Answers = dict[int, list[FromBroker]]
+"""Messages to send, by session, in order."""
+
+SyncPolicy = Literal["always", "interval", "never"]
+
+UNSETTLED_BYTES_MAX = 32 << 20
+"""Bytes of requests taken and not yet handed to the disk, above which no connection is read."""
+
+TURN_SECONDS_MAX = 0.01
+"""How long requests are stepped before a commit is started and the sockets are looked at again."""
+
+REOPEN_BYTES_MIN = 8 << 20
+"""Free bytes below which a store that ran into a full disk is not opened for writing again."""
+
+_OWN = frozenset({Hello, GetStats, Backup, ErrorReply})
+
+
+class _EngineInDoubt(Exception):
+    """A defect stopped the engine in the middle of a change."""
+
+
+class BrokerLoop:
+    """Owns the engine and the store; everything in it runs on one event loop."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        open_core: Callable[[Store], Core],
+        welcome: Welcome,
+        sync: SyncPolicy,
+        sync_interval_ms: int,
+        clock: Clock,
+        vitals: Vitals,
+        log: FilteringBoundLogger,
+    ) -> None:
+        """Load the engine.
+
+        Args:
+            store: closed by `close`.
+            open_core: loads the engine from a store, on a start and whenever its memory must be thrown away.
+            welcome: the answer to Hello, but for its request id and lost leases.
+            sync_interval_ms: with `sync` "interval", the most that a power cut can cost.
+
+        Raises:
+            TqError: the store cannot be read.
+        """
+        self._store = store
+        self._open_core = open_core
+        self._welcome = welcome
+        self._sync: SyncPolicy = sync
+        self._sync_seconds = sync_interval_ms / 1000
+        self._clock = clock
+        self._vitals = vitals
+        self._log = log
+        self._loop = asyncio.get_running_loop()
+
+        self._core = open_core(self._store)
+        self._now_ms = clock.now_ms()
+        self._core.open(self._now_ms)
+        self._thread = CommitThread(self._loop, self._on_synced)
+        self._backups = Backups(self._loop, self._on_backup, log)
+
+        self._sessions: dict[int, Session] = {}
+        self._inbox: list[tuple[Session, list[Taken] | None, int]] = []
+        self._answers: Answers = {}
+        self._in_flight: Answers = {}
+        self._is_syncing = False
+        self._is_dirty = False
+        self._sync_started_ns = 0
+        self._unsettled_bytes = 0
+        self._is_reading_paused = False
+        self._is_turn_due = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_ms = 0
+        self._sync_timer: asyncio.TimerHandle | None = None
+
+        self._condition = Condition.SERVING
+        self._refusals: dict[type, TqError] = {}
+        self._special: frozenset[type] = _OWN
+        self._settled: asyncio.Future[None] = self._loop.create_future()
+        self.died: asyncio.Future[None] = self._loop.create_future()
+        """Fails with the reason when the broker must not go on; never succeeds."""
+        self._schedule()
+
+    # Connections
+
+    def add(self, session: Session) -> None:
+        """A connection came."""
+        self._sessions[session.session_id] = session
+        if self._is_reading_paused:
+            session.pause()
+
+    def remove(self, session: Session) -> None:
+        """A connection ended; what it sent before is still done."""
+        del self._sessions[session.session_id]
+        self.receive(session, None, 0)
+
+    def receive(self, session: Session, taken: list[Taken] | None, size: int) -> None:
+        """Requests of one connection, in order; they are stepped in this turn of the event loop, after all others'.
+
+        Args:
+            taken: None: the connection ended.
+            size: their bytes on the wire.
+        """
+        self._inbox.append((session, taken, size))
+        self._unsettled_bytes += size
+        if self._unsettled_bytes > UNSETTLED_BYTES_MAX and not self._is_reading_paused:
+            self._is_reading_paused = True
+            for other in self._sessions.values():
+                other.pause()
+        if not self._is_turn_due:
+            self._is_turn_due = True
+            self._loop.call_soon(self._turn)
+
+    # A turn
+
+    def _schedule(self) -> None:
+        if not self._is_turn_due:
+            self._is_turn_due = True
+            self._loop.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self._is_turn_due = False
+        if self.died.done():
+            return
+        try:
+            self._step_inbox()
+            if not self._is_syncing:
+                self._release(self._commit())
+            self._arm_timer()
+        except Exception as failure:
+            self._handle_failure(failure)
+
+    def _step_inbox(self) -> None:
+        """Step all that has arrived, in order, for at most TURN_SECONDS_MAX; then one advance."""
+        self._now_ms = now_ms = self._clock.now_ms()
+        core, special, answers = self._core, self._special, self._answers
+        step = core.step
+        inbox, self._inbox = self._inbox, []
+        stop_at = time.monotonic() + TURN_SECONDS_MAX
+        for done, (session, taken, _size) in enumerate(inbox, 1):
+            session_id = session.session_id
+            if taken is None:
+                core.disconnect(session_id, now_ms)
+                continue
+            replies = answers.get(session_id)
+            if replies is None:
+                replies = answers[session_id] = []
+            for request in taken:
+                try:
+                    if type(request) in special:
+                        reply = self._handle(session, request, now_ms)
+                    else:
+                        reply = step(session_id, request, now_ms)  # type: ignore[arg-type]
+                except TqError as error:
+                    reply = to_reply(request.request_id, error)
+                    if request.request_id == 0:
+                        session.finish()
+                except Exception as defect:
+                    reply = self._excuse(session, request, defect)
+                if reply is not None:
+                    replies.append(reply)
+                elif type(request) in SILENT:
+                    session.outstanding -= 1
+            if done < len(inbox) and time.monotonic() > stop_at:
+                self._inbox[:0] = inbox[done:]
+                self._schedule()
+                break
+        if self._condition.is_writable:
+            core.advance(now_ms)
+
+    def _handle(self, session: Session, request: Taken, now_ms: int) -> Reply | None:
+        """The requests that are not the engine's alone, and those refused as things stand."""
+        if isinstance(request, ErrorReply):
+            return request
+        refusal = self._refusals.get(type(request))
+        if refusal is not None:
+            return None if type(request) in SILENT else to_reply(request.request_id, refusal)
+        if isinstance(request, Hello):
+            return self._greet(session, request, now_ms)
+        if isinstance(request, Backup):
+            self._backups.start(session.session_id, request, self._store)
+            return None
+        reply = self._core.step(session.session_id, request, now_ms)
+        if isinstance(reply, StatsReply):
+            return msgspec.structs.replace(reply, process=self._vitals.process_stats(len(self._sessions)))
+        return reply
+
+    def _greet(self, session: Session, hello: Hello, now_ms: int) -> Reply:
+        lost: list[bytes] = []
+        worker = hello.worker
+        if worker is not None:
+            if not self._condition.is_writable:
+                raise DiskFull(self._condition.value, hint="workers are taken again once there is space")
+            settled = self._core.step(session.session_id, hello, now_ms)
+            assert isinstance(settled, Settled)
+            lost = settled.lost
+            session.is_worker = True
+            self._log.info(
+                "worker_connected",
+                session=session.session_id,
+                worker=worker.name,
+                host=worker.host,
+                worker_pid=worker.pid,
+                concurrency=worker.concurrency,
+                task_types=len(worker.task_types),
+                leases_held=len(worker.held),
+                leases_lost=len(lost),
+            )
+        return msgspec.structs.replace(self._welcome, request_id=hello.request_id, lost=lost)
+
+    def _excuse(self, session: Session, request: Taken, defect: Exception) -> Reply:
+        """The answer to a request that met a defect of the engine: its trace goes to the log and nowhere else.
+
+        Raises:
+            _EngineInDoubt: the request changes things and may have stopped half way.
+        """
+        kind = type(request)
+        self._log.error("request_failed", session=session.session_id, request=kind.__name__, exc_info=defect)
+        excuse = to_reply(
+            request.request_id,
+            InternalError(f"{kind.__name__} failed by a defect of the broker", hint="its log has the trace"),
+        )
+        if kind in READS:
+            return excuse
+        session.send([excuse])
+        raise _EngineInDoubt from defect
+
+    # Commit and release
+
+    def _commit(self) -> Answers:
+        """Hand what was stepped to the disk. Returns the answers that need not wait for it.
+
+        Only while nothing is being synced.
+
+        Raises:
+            TqError: the store refused; the answers are still in `_answers`, none of them true.
+        """
+        writes, messages = self._core.take()
+        answers = self._answers
+        for session_id, message in messages:
+            queued = answers.get(session_id)
+            if queued is None:
+                answers[session_id] = [message]
+            else:
+                queued.append(message)
+        self._note_taken()
+        # While the disk is full the engine is for reading; it is loaded again before it writes again.
+        is_written = any(writes) and self._condition is not Condition.READ_ONLY
+        if is_written:
+            self._sync_started_ns = time.perf_counter_ns()
+            self._store.apply(writes)
+        self._answers = {}
+        if not is_written:
+            return answers
+        if self._sync == "always":
+            self._in_flight = answers
+            self._start_sync()
+            return {}
+        self._is_dirty = True
+        if self._sync == "interval" and self._sync_timer is None:
+            self._sync_timer = self._loop.call_later(self._sync_seconds, self._on_sync_interval)
+        self._vitals.record_commit((time.perf_counter_ns() - self._sync_started_ns) // 1_000)
+        return answers
+
+    def _start_sync(self) -> None:
+        self._is_syncing = True
+        self._thread.sync(self._store.sync)
+
+    def _on_sync_interval(self) -> None:
+        self._sync_timer = None
+        if self._is_dirty and not self._is_syncing and not self.died.done():
+            self._is_dirty = False
+            self._start_sync()
+
+    def _on_synced(self, failure: Exception | None) -> None:
+        """A sync ended: start the next commit with what has gathered, then release what is now on disk."""
+        self._is_syncing = False
+        if self.died.done():
+            return
+        if failure is not None:
+            self._handle_failure(failure)
+            return
+        ready, self._in_flight = self._in_flight, {}
+        if self._sync == "always":
+            self._vitals.record_commit((time.perf_counter_ns() - self._sync_started_ns) // 1_000)
+        try:
+            try:
+                later = self._commit()
+            finally:
+                # True whatever becomes of the next batch.
+                self._release(ready)
+            self._release(later)
+            self._arm_timer()
+        except Exception as next_failure:
+            self._handle_failure(next_failure)
+
+    def _release(self, answers: Answers) -> None:
+        sessions = self._sessions
+        for session_id, messages in answers.items():
+            session = sessions.get(session_id)
+            if session is not None and messages:
+                session.send(messages)
+
+    def _note_taken(self) -> None:
+        """What was stepped has left the engine: only what waits in the inbox still counts."""
+        self._unsettled_bytes = sum(size for _, _, size in self._inbox) if self._inbox else 0
+        if self._is_reading_paused and self._unsettled_bytes <= UNSETTLED_BYTES_MAX // 2:
+            self._is_reading_paused = False
+            for session in list(self._sessions.values()):
+                session.resume()
+
+    def _arm_timer(self) -> None:
+        """See to it that the engine is advanced at its deadline: one timer, no polling."""
+        if not self._condition.is_writable:
+            if self._condition is Condition.STOPPING and self._is_settled() and not self._settled.done():
+                self._settled.set_result(None)
+            return
+        deadline_ms = self._core.next_deadline_ms()
+        if deadline_ms is None:
+            return
+        if deadline_ms <= self._now_ms:
+            # More is due than one advance does. The commit in flight schedules the next turn: work that is due must
+            # not pile up uncommitted behind a slow disk.
+            if not self._is_syncing:
+                self._schedule()
+            return
+        if self._timer is None or deadline_ms < self._timer_ms:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer_ms = deadline_ms
+            self._timer = self._loop.call_later((deadline_ms - self._now_ms) / 1000, self._on_deadline)
+
+    def _on_deadline(self) -> None:
+        self._timer = None
+        self._schedule()
+
+    # Trouble
+
+    def _handle_failure(self, failure: Exception) -> None:
+        """Nothing that was stepped and is not on disk can be answered: declare it unknown, then load again or die."""
+        try:
+            if isinstance(failure, _EngineInDoubt):
+                self._abandon()
+                self._load()
+            elif isinstance(failure, DiskFull):
+                self._log.error("disk_full", error=failure.message)
+                self._abandon_in_flight()
+                self._abandon()
+                self._enter(Condition.READ_ONLY)
+                self._reopen()  # what it shows then is on disk; if it cannot yet, reads go on all the same
+                self._load()
+            else:
+                self._die(failure)
+        except Exception as next_failure:
+            self._die(next_failure)
+
+    def _abandon_in_flight(self) -> None:
+        in_flight, self._in_flight = self._in_flight, {}
+        self._answer_unknown(in_flight)
+
+    def _abandon(self) -> None:
+        """Give up all that was taken since the last commit, and the connections whose state the engine alone held."""
+        answers, self._answers = self._answers, {}
+        self._answer_unknown(answers)
+        self._inbox.clear()
+        self._note_taken()
+        for session in list(self._sessions.values()):
+            if session.is_worker or session.outstanding:
+                session.end()
+
+    def _answer_unknown(self, answers: Answers) -> None:
+        unknown = OutcomeUnknown(
+            "the broker could not commit this request; it may or may not be done", hint="repeat it with the same id"
+        )
+        for session_id, messages in answers.items():
+            session = self._sessions.get(session_id)
+            replies: list[FromBroker] = [
+                to_reply(message.request_id, unknown) for message in messages if not isinstance(message, Push)
+            ]
+            if session is not None and replies:
+                session.send(replies)
+
+    def _load(self) -> None:
+        """A new engine from the store, as after a restart."""
+        self._core = self._open_core(self._store)
+        self._now_ms = self._clock.now_ms()
+        self._core.open(self._now_ms)
+        self._schedule()
+        self._log.warning("engine_reloaded")
+
+    def _reopen(self) -> bool:
+        """Have the store take writes again after a full disk, if there is room and nobody else is using it."""
+        if self._is_syncing or self._backups.is_running:
+            return False
+        try:
+            self._store.reopen()
+        except DiskFull as error:
+            self._log.warning("storage_not_reopened", error=error.message)
+            return False
+        self._log.warning("storage_reopened")
+        return True
+
+    def _enter(self, condition: Condition) -> None:
+        self._condition = condition
+        self._refusals = refusals(condition)
+        self._special = _OWN | self._refusals.keys()
+        self._vitals.why_not_accepting = condition.value
+
+    def note_disk(self, free_bytes: int, bytes_min: int) -> None:
+        """What a look at the disk found; to be called about once a second.
+
+        Args:
+            bytes_min: below this, nothing new is taken; what workers report still is.
+        """
+        self._vitals.disk_free_bytes = free_bytes
+        if self.died.done():
+            return
+        match self._condition:
+            case Condition.SERVING if free_bytes < bytes_min:
+                self._log.warning("disk_low", free_bytes=free_bytes, min_free_bytes=bytes_min)
+                self._enter(Condition.DISK_LOW)
+            case Condition.DISK_LOW if free_bytes >= bytes_min:
+                self._log.warning("disk_recovered", free_bytes=free_bytes)
+                self._enter(Condition.SERVING)
+            case Condition.READ_ONLY if free_bytes >= max(bytes_min, REOPEN_BYTES_MIN):
+                try:
+                    if self._reopen():
+                        self._log.warning("disk_recovered", free_bytes=free_bytes)
+                        self._abandon()
+                        self._enter(Condition.SERVING)
+                        self._load()
+                except Exception as failure:
+                    self._die(failure)
+            case _:
+                pass
+
+    def _die(self, failure: Exception) -> None:
+        """Stop for good. A sync is never tried twice: the kernel may have dropped the pages that it could not write."""
+        self._log.critical("broker_failed", error=str(failure), exc_info=failure)
+        self._abandon_in_flight()
+        self._abandon()
+        self._stop_timers()
+        self.died.set_exception(failure)
+
+    # Backup and the end
+
+    def _on_backup(self, session_id: int, reply: Reply) -> None:
+        self._answers.setdefault(session_id, []).append(reply)
+        self._schedule()
+
+    def _is_settled(self) -> bool:
+        return not (self._is_syncing or self._inbox or self._answers or self._backups.is_running)
+
+    async def stop(self) -> None:
+        """Answer what was taken, refuse the rest, then tell every connection and end it."""
+        try:
+            if not self.died.done():
+                self._step_inbox()
+        except Exception as failure:
+            self._handle_failure(failure)
+        self._enter(Condition.STOPPING)
+        self._schedule()
+        await asyncio.wait({self._settled, self.died}, return_when=asyncio.FIRST_COMPLETED)
+        for session in list(self._sessions.values()):
+            session.send([Stopping()])
+            session.end()
+
+    def close(self) -> None:
+        """Make all that was applied safe and let go of the store; after `stop`.
+
+        Raises:
+            TqError: the disk refused.
+        """
+        self._stop_timers()
+        self._thread.stop()
+        if not self.died.done():
+            self._store.close()
+
+    def _stop_timers(self) -> None:
+        for timer in (self._timer, self._sync_timer):
+            if timer is not None:
+                timer.cancel()

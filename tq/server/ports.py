@@ -1,0 +1,74 @@
+"""What the broker loop needs of the engine and of a connection. The store's port is tq/storage/store.py."""
+
+from typing import Protocol
+
+from tq.engine.tables import Writes
+from tq.model.commands import Request
+from tq.model.replies import ErrorReply, FromBroker, Push, Reply
+
+Taken = Request | ErrorReply
+"""What a connection hands over: a request, or its own refusal of one, which keeps its place among the answers."""
+
+
+class Core(Protocol):
+    """The engine: every decision, no clock, no I/O. See tq/engine/engine.py."""
+
+    def open(self, now_ms: int) -> None:
+        """Once, after a start: the leases found wait for their workers."""
+        ...
+
+    def step(self, session: int, request: Request, now_ms: int) -> Reply | None:
+        """Do one request.
+
+        Raises:
+            TqError: refused, and nothing changed.
+        """
+        ...
+
+    def disconnect(self, session: int, now_ms: int) -> None:
+        """The connection ended."""
+        ...
+
+    def advance(self, now_ms: int) -> None:
+        """A bounded amount of the work that is due, and dispatch."""
+        ...
+
+    def take(self) -> tuple[Writes, list[tuple[int, Reply | Push]]]:
+        """What changed since the last take, and what is to be sent once that is on disk."""
+        ...
+
+    def next_deadline_ms(self) -> int | None:
+        """When to advance at the latest."""
+        ...
+
+
+class Session(Protocol):
+    """A connection, as the loop sees it.
+
+    `outstanding` counts requests taken and not yet answered; `send` counts them down, the loop only for a request that
+    has no answer.
+    """
+
+    session_id: int
+    is_worker: bool
+    outstanding: int
+
+    def send(self, messages: list[FromBroker]) -> None:
+        """Write these in order, in one piece."""
+        ...
+
+    def end(self) -> None:
+        """Close once what was sent has left."""
+        ...
+
+    def finish(self) -> None:
+        """Take nothing more; end once the reply with id 0, which is on its way, was sent."""
+        ...
+
+    def pause(self) -> None:
+        """Read no more for now."""
+        ...
+
+    def resume(self) -> None:
+        """Read on."""
+        ...
