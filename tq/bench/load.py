@@ -11,12 +11,18 @@ from tq.client.async_client import AsyncClient
 from tq.client.task import Task
 
 PAYLOAD_BYTES = 200
-_PADDING = bytes(PAYLOAD_BYTES - len(noop.signature.encode((1 << 20, b""), {})) - 1)
+_SAMPLE_NUMBER = 0xA1B2C3D4
+_UNPADDED = noop.signature.encode((_SAMPLE_NUMBER, b""), {})
+_SAMPLE = noop.signature.encode((_SAMPLE_NUMBER, bytes(PAYLOAD_BYTES - len(_UNPADDED))), {})
+_BEFORE, _AFTER = _SAMPLE.split(_SAMPLE_NUMBER.to_bytes(4, "big"))
 
 
 def noop_task(number: int) -> Task:
-    """A task that does nothing, with a payload of about 200 bytes."""
-    payload = noop.signature.encode((number, _PADDING), {})
+    """A task that does nothing, with a payload of 200 bytes: the arguments as the Python API would encode them.
+
+    They are put together from a sample, so that what is measured is the queue and not the encoding of arguments.
+    """
+    payload = _BEFORE + number.to_bytes(4, "big") + _AFTER
     return Task(noop.name, payload, queue="bench", max_retries=0, content_type=ARGUMENTS)
 
 

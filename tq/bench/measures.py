@@ -296,4 +296,3 @@ def run_measure(name: str, plan: Plan) -> list[Figure]:
 
 async def _run(measure: Callable[[Plan], Awaitable[list[Figure]]], plan: Plan) -> list[Figure]:
     return await measure(plan)
-
