@@ -42,10 +42,9 @@ VALUE = "application/vnd.tq.value+msgpack"
 """Content type of a result made here: one value."""
 JSON = "application/json"
 """Content type of arguments written by people and other languages: an object from parameter name to value."""
-RAW = ("", "application/octet-stream")
-"""Content types of bytes that are nobody's business but the handler's."""
+RAW = "application/octet-stream"
+"""Content type of bytes that are nobody's business but the handler's; so are bytes without a content type."""
 
-_READABLE = (ARGUMENTS, VALUE, JSON)
 _T = TypeVar("_T")
 _BUILTIN = (bytes, bytearray, memoryview, datetime, date, time, timedelta, UUID, Decimal)
 # What msgspec raises on hostile bytes, and what the constructors of the extension types raise.
@@ -77,20 +76,18 @@ def decode(data: bytes) -> Any:
         raise InvalidArgument(f"not MessagePack: {cause}") from None
 
 
-def decode_payload(data: bytes, content_type: str) -> Any:
-    """Arguments or a result for people to see: plain values if the content type is known, else the bytes themselves.
-
-    Raises:
-        InvalidArgument: the bytes are not what the content type says.
-    """
+def format_of(content_type: str) -> str:
+    """What bytes of a content type are: "msgpack", "json" or "raw"; the content type itself if it is none of these."""
     if content_type in (ARGUMENTS, VALUE):
-        return decode(data)
-    if content_type == JSON:
-        try:
-            return msgspec.json.decode(data)
-        except _BAD_BYTES as cause:
-            raise InvalidArgument(f"not JSON: {cause}") from None
-    return data
+        return "msgpack"
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type in ("", RAW):
+        return "raw"
+    if media_type == JSON or media_type.endswith("+json"):
+        return "json"
+    if media_type in ("application/msgpack", "application/x-msgpack") or media_type.endswith("+msgpack"):
+        return "msgpack"
+    return media_type
 
 
 class TypedDecoder(Generic[_T]):
@@ -117,16 +114,19 @@ class TypedDecoder(Generic[_T]):
                 msgspec.msgpack.Decoder(member, dec_hook=_rebuilt)
 
     def decode(self, data: bytes, content_type: str) -> _T:
-        """The value from MessagePack or JSON; moments, UUIDs, Decimals and bytes (base64) are strings in JSON.
+        """The value from MessagePack or JSON; in JSON, moments, UUIDs, Decimals and bytes (base64) are strings.
 
         Raises:
             InvalidArgument: malformed, not of the type (says where), or of another content type.
         """
-        if content_type not in _READABLE:
+        form = format_of(content_type)
+        if form == "json":
+            return self.convert(_decode_json(data), has_text_keys=True)
+        if form != "msgpack":
             raise InvalidArgument(
-                f"no reader for the content type {content_type[:100]!r}", hint=f"the common one is {JSON}"
+                f"nothing here reads the content type {content_type[:100]!r}", hint=f"{JSON} is read, and {ARGUMENTS}"
             )
-        if content_type != JSON and not self.members:
+        if not self.members:
             try:
                 value: _T = self._from_msgpack(data)
             except msgspec.ValidationError:
@@ -136,17 +136,20 @@ class TypedDecoder(Generic[_T]):
                 raise InvalidArgument(f"not MessagePack: {cause}") from None
             else:
                 return value
-        return self.convert(decode_payload(data, content_type))
+        return self.convert(decode(data))
 
-    def convert(self, value: Any) -> _T:
+    def convert(self, value: Any, *, has_text_keys: bool = False) -> _T:
         """A value of plain types to this type.
+
+        Args:
+            has_text_keys: the keys of all maps came as text, as JSON's do.
 
         Raises:
             InvalidArgument: it does not fit; says where.
         """
         if not self.members:
             try:
-                converted: _T = msgspec.convert(value, self._type, dec_hook=_rebuilt)
+                converted: _T = msgspec.convert(value, self._type, str_keys=has_text_keys, dec_hook=_rebuilt)
             except _BAD_BYTES as cause:
                 raise InvalidArgument(str(cause)) from None
             return converted
@@ -154,11 +157,18 @@ class TypedDecoder(Generic[_T]):
         fitting = (kind,) if kind in self.members else self.members
         for member in fitting:
             try:
-                converted = msgspec.convert(value, member, dec_hook=_rebuilt)
+                converted = msgspec.convert(value, member, str_keys=has_text_keys, dec_hook=_rebuilt)
             except _BAD_BYTES:
                 continue
             return converted
         raise InvalidArgument(f"Expected `{self._type}`, got `{kind.__name__}`")
+
+
+def _decode_json(data: bytes) -> Any:
+    try:
+        return msgspec.json.decode(data)
+    except _BAD_BYTES as cause:
+        raise InvalidArgument(f"not JSON: {cause}") from None
 
 
 def _extension(code: int, content: bytes) -> msgpack.ExtType:

@@ -133,8 +133,8 @@ def _checked_key(key: str | None) -> str | None:
 
 
 def _checked_crashes(value: int | None) -> int | None:
-    if value is not None and (type(value) is not int or not 0 <= value <= MAX_CRASHES_MAX):
-        raise InvalidArgument(f"max_crashes {value!r} is not a whole number from 0 to {MAX_CRASHES_MAX}")
+    if value is not None and (type(value) is not int or not 1 <= value <= MAX_CRASHES_MAX):
+        raise InvalidArgument(f"max_crashes {value!r} is not a whole number from 1 to {MAX_CRASHES_MAX}")
     return value
 
 

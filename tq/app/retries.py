@@ -17,8 +17,8 @@ def expo(
     With jitter the wait is anything from 0 to that, so that tasks that failed together do not come back together.
     """
     base_ms, cap_ms = duration_ms(base, "backoff"), duration_ms(cap, "cap of the backoff")
-    if not 1 <= factor <= 100:
-        raise InvalidArgument(f"factor {factor!r} of the backoff is not from 1 to 100")
+    if not 1 <= factor <= 10:
+        raise InvalidArgument(f"factor {factor!r} of the backoff is not from 1 to 10")
     if cap_ms < base_ms:
         raise InvalidArgument(f"cap {cap!r} of the backoff is shorter than its base {base!r}")
     return RetryPolicy(backoff_ms_base=base_ms, backoff_ms_max=cap_ms, factor=factor, jitter=jitter)

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from tq.app.codec import ARGUMENTS, JSON, RAW, TypedDecoder, encode
+from tq.app.codec import ARGUMENTS, JSON, TypedDecoder, encode, format_of
 from tq.app.context import Context
 from tq.model.errors import InvalidArgument
 
@@ -89,6 +89,19 @@ class Signature:
                 f"task {self._task_type!r}: {cause}", hint=f"its parameters are {self._bare}"
             ) from None
 
+    def bind_partly(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """As `bind`, with any of the arguments left out."""
+        try:
+            return self._bare.bind_partial(*args, **kwargs).arguments
+        except TypeError as cause:
+            raise InvalidArgument(
+                f"task {self._task_type!r}: {cause}", hint=f"its parameters are {self._bare}"
+            ) from None
+
+    def named(self, values: tuple[Any, ...]) -> dict[str, Any]:
+        """What `decode` gave, by the name of the parameter."""
+        return dict(zip(self._names, values, strict=True))
+
     def encode(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bytes:
         """Arguments as a payload that `decode` is known to take.
 
@@ -114,7 +127,7 @@ class Signature:
         Raises:
             InvalidArgument: the payload does not fit the parameters; says which.
         """
-        if content_type in RAW:
+        if content_type != ARGUMENTS and format_of(content_type) == "raw":
             if len(self._names) == 1 and self._hints.get(self._names[0]) is bytes:
                 return (payload,)
             if payload:
@@ -135,7 +148,7 @@ class Signature:
         Raises:
             InvalidArgument: they do not fit the annotation.
         """
-        if content_type in RAW:
+        if format_of(content_type) == "raw":
             return result or None
         try:
             return self._result.decode(result, content_type)

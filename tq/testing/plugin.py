@@ -10,15 +10,15 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tq.testing.broker import TestBroker
+    from tq.testing.broker import MemoryBroker
 
 
 @pytest.fixture
-def tq_app() -> Iterator[TestBroker]:
+def tq_app() -> Iterator[MemoryBroker]:
     """A broker in memory with a clock that the test moves; `tq_app.use(app)` makes an application use it."""
-    from tq.testing.broker import TestBroker
+    from tq.testing.broker import MemoryBroker
 
-    broker = TestBroker()
+    broker = MemoryBroker()
     try:
         yield broker
     finally:
