@@ -115,7 +115,9 @@ class Database:
             self._raise(cause, f"cannot read from {table.name}")
 
     def apply(self, writes: Writes) -> None:
-        """See Store."""
+        """See Store. A batch without changes is none."""
+        if not any(writes):
+            return
         batch = WriteBatch(raw_mode=True)
         for handle, changes in zip(self._handles, writes, strict=True):
             if changes:

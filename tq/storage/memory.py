@@ -10,6 +10,7 @@ from tq.storage.manifest import Manifest
 
 _SWEEP_MIN = 32
 """Deleted keys that one range may step over before it takes them out."""
+_DELETED_MAX = 1_024
 
 
 class MemoryStore:
@@ -85,6 +86,9 @@ class _Rows:
                 rows[key] = value
             elif rows.pop(key, None) is not None:
                 deleted.add(key)
+        if len(deleted) > _DELETED_MAX and len(deleted) > len(rows):
+            # A table that no range is asked of would keep the keys of all rows that there ever were.
+            self._keys, self._added, self._deleted = sorted(rows), [], set()
 
     def range(self, start: bytes, end: bytes, limit: int) -> list[tuple[bytes, bytes]]:
         if self._added:

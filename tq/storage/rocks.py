@@ -7,7 +7,7 @@ from typing import Self
 
 from tq.engine.tables import META_ENGINE, Table, Writes
 from tq.model.errors import DiskFull, StorageFailed, TqError
-from tq.storage.backup import write_backup
+from tq.storage.backup import remove_checkpoints, write_backup
 from tq.storage.database import Database
 from tq.storage.disk import Ballast, free_bytes
 from tq.storage.failures import FREE_SPACE_HINT, storage_error
@@ -71,6 +71,7 @@ class RocksStore:
         with private_files():
             lock = DirectoryLock(directory)
             try:
+                remove_checkpoints(directory)
                 database, report = open_database(directory)
                 try:
                     return cls(directory, lock, database, report, clock)

@@ -1,0 +1,248 @@
+"""The proof that indexes and counters are what the records say, row by row, in bounded memory; and the repair.
+
+The records of the tasks (BODIES, STATES, LEASES) are the truth. First each task is read and every index row that it
+demands looked up. Then the index rows are counted: where there are more than were looked up, some are of no task, and
+that part of the index is read again row by row. Last the counters are compared. About 20 us a task.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from enum import Enum
+
+import msgspec
+
+from tq.engine.tables import DEAD_KEY, DUE_KEY, READY_KEY, U32, DueKind, Table
+from tq.model.errors import StorageCorrupt
+from tq.model.ids import ID_BYTES, format_id
+from tq.model.task import State
+from tq.storage.catalogue import Catalogue
+from tq.storage.database import Database
+from tq.storage.records import Row, TaskRecord, decode_record, encode, expected_rows, ready_row
+from tq.storage.rows import no_writes
+
+_BATCH_ROWS = 1_000
+_READY_CHECKED_BYTES = 20  # id, attempt, crashes; the moment it became ready is nowhere else
+_NO_GROUP = -1
+
+
+class Fault(Enum):
+    """What kind of thing is wrong."""
+
+    LOG_TORN = "log_torn"
+    LOG_DAMAGED = "log_damaged"
+    LOG_MISSING = "log_missing"
+    WENT_BACK = "went_back"
+    FILE_DAMAGED = "file_damaged"
+    RECORD_UNREADABLE = "record_unreadable"
+    ROW_MISSING = "row_missing"
+    ROW_WRONG = "row_wrong"
+    ROW_STRAY = "row_stray"
+    COUNTER_WRONG = "counter_wrong"
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing that is wrong. `remedy` is what a repair does about it, "" if it cannot; `is_repaired`: it did."""
+
+    fault: Fault
+    what: str
+    remedy: str = ""
+    is_repaired: bool = False
+
+
+class Examination:
+    """One pass over an open database, which nobody else may use meanwhile."""
+
+    def __init__(self, database: Database, *, repair: bool) -> None:
+        self._database = database
+        self._is_repairing = repair
+        self._writes = no_writes()
+        self._present: Counter[tuple[Table, int]] = Counter()
+        self.tasks = 0
+
+    def run(self) -> Iterator[Finding]:
+        """Everything that is wrong, as it is found. A damaged file ends the examination: the rest is not to be seen."""
+        try:
+            yield from self._run()
+        except StorageCorrupt as cause:
+            yield Finding(Fault.FILE_DAMAGED, cause.message)
+
+    def _run(self) -> Iterator[Finding]:
+        try:
+            self._catalogue = Catalogue(self._database)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as cause:
+            yield Finding(Fault.RECORD_UNREADABLE, f"a row of QUEUES, LANES or META is not readable: {cause}")
+            return
+        for task_id, body, state, lease in self._tasks():
+            yield from self._task(task_id, body, state, lease)
+        self._write()
+        yield from self._strays(Table.READY, READY_KEY.size)
+        yield from self._strays(Table.DUE, DUE_KEY.size)
+        yield from self._strays(Table.DEAD, DEAD_KEY.size)
+        yield from self._stray_keys()
+        for mismatch in self._catalogue.mismatches():
+            yield self._fix(
+                Fault.COUNTER_WRONG, mismatch.what, "corrected", mismatch.table, mismatch.key, mismatch.value
+            )
+        self._write()
+
+    # -- the tasks --------------------------------------------------------------------------------------------------
+
+    def _tasks(self) -> Iterator[tuple[bytes, bytes | None, bytes | None, bytes | None]]:
+        """Body, state and lease of every id that has one of them: the three tables are in the same order."""
+        scans = [self._database.scan(table) for table in (Table.BODIES, Table.STATES, Table.LEASES)]
+        heads = [next(scan, None) for scan in scans]
+        while True:
+            first = min((head[0] for head in heads if head is not None), default=None)
+            if first is None:
+                return
+            values: list[bytes | None] = [None, None, None]
+            for index, head in enumerate(heads):
+                if head is not None and head[0] == first:
+                    values[index] = head[1]
+                    heads[index] = next(scans[index], None)
+            yield first, values[0], values[1], values[2]
+
+    def _task(self, task_id: bytes, body: bytes | None, state: bytes | None, lease: bytes | None) -> Iterator[Finding]:
+        name = format_id(task_id) if len(task_id) == ID_BYTES else task_id.hex()
+        if body is None:
+            for table, row in ((Table.STATES, state), (Table.LEASES, lease)):
+                if row is not None:
+                    what = f"a row of {table.name} is of no task: {name}"
+                    yield self._fix(Fault.ROW_STRAY, what, "removed", table, task_id, None)
+            return
+        self.tasks += 1
+        try:
+            record = decode_record(task_id, body, state, lease)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as cause:
+            yield Finding(Fault.RECORD_UNREADABLE, f"a row of task {name} is not readable: {cause}")
+            return
+        numbers = self._catalogue.find(record)
+        if numbers is None:
+            numbers = self._catalogue.make(record)
+            what = f"queue {record.lane[0]!r} has no lane for {record.lane[1]!r} of tier {record.lane[2].name.lower()}"
+            # Its row is written with the counters, which it must hold.
+            yield Finding(Fault.ROW_MISSING, what, "made", self._is_repairing)
+        queue, lane = numbers
+        if record.lease is not None and record.state.state.is_final:
+            what = f"task {name} has a lease and has ended ({record.state.state})"
+            yield self._fix(Fault.ROW_STRAY, what, "lease removed", Table.LEASES, task_id, None)
+            record = msgspec.structs.replace(record, lease=None)
+        elif record.lease is not None and record.lease.lane != lane:
+            right = encode(msgspec.structs.replace(record.lease, lane=lane))
+            what = f"the lease of task {name} says lane {record.lease.lane}, the task is of lane {lane}"
+            yield self._fix(Fault.ROW_WRONG, what, "corrected", Table.LEASES, task_id, right)
+        misplaced = self._misplaced(record, name, lane)
+        if misplaced:
+            record = self._requeue(record, lane)
+            yield Finding(Fault.ROW_WRONG, misplaced, "put at the end of its lane", self._is_repairing)
+        for table, key, value in expected_rows(record, queue, lane):
+            if not (misplaced and table is Table.READY):
+                yield from self._look_up(record, name, (table, key, value))
+        self._catalogue.count(record, queue, lane)
+
+    def _misplaced(self, record: TaskRecord, name: str, lane: int) -> str:
+        """Why the task can be in no index where it says it is; "" if it can."""
+        if record.current is State.IN_PROGRESS and record.lease is None:
+            return f"task {name} is in progress without a lease"
+        if record.current is State.PENDING and record.state.sequence:
+            row = self._database.get(Table.READY, READY_KEY.pack(lane, record.state.sequence))
+            if row is not None and row[:ID_BYTES] != record.id:
+                return f"the place of task {name} in lane {lane} is taken by {row[:ID_BYTES].hex()}"
+        return ""
+
+    def _requeue(self, record: TaskRecord, lane: int) -> TaskRecord:
+        """Put a task at the end of its lane, if repairing."""
+        if not self._is_repairing:
+            return record
+        state = msgspec.structs.replace(
+            record.state, state=State.PENDING, sequence=self._catalogue.take_sequence(), scheduled_at_ms=0
+        )
+        moved = msgspec.structs.replace(record, state=state)
+        self._put(Table.STATES, record.id, encode(state))
+        self._put(Table.READY, READY_KEY.pack(lane, state.sequence), ready_row(moved))
+        self._present[Table.READY, lane] += 1
+        return moved
+
+    def _look_up(self, record: TaskRecord, name: str, row: Row) -> Iterator[Finding]:
+        table, key, value = row
+        group = _group(table, key)
+        found = self._database.get(table, key)
+        if found is None:
+            self._present[table, group] += self._is_repairing
+            what = f"task {name} is {record.current} and has no row in {table.name}"
+            yield self._fix(Fault.ROW_MISSING, what, "written", table, key, value)
+            return
+        self._present[table, group] += 1
+        if table is Table.READY and found[:_READY_CHECKED_BYTES] != value[:_READY_CHECKED_BYTES]:
+            what = f"the READY row of task {name} counts other attempts or crashes than its record"
+            yield self._fix(Fault.ROW_WRONG, what, "corrected", table, key, value)
+        if table is Table.KEYS and found != record.id and not self._demands(found, table, key):
+            what = f"the key {record.key!r} of task {name} leads to {found.hex()}"
+            yield self._fix(Fault.ROW_WRONG, what, "corrected", table, key, value)
+
+    # -- the indexes ------------------------------------------------------------------------------------------------
+
+    def _strays(self, table: Table, key_bytes: int) -> Iterator[Finding]:
+        """Rows that no task demands: where an index has more than were looked up, each of them is asked."""
+        counts = Counter(
+            _group(table, key) if len(key) == key_bytes else _NO_GROUP for key, _ in self._database.scan(table)
+        )
+        suspects = {group for group, count in counts.items() if count != self._present[table, group]}
+        if table is Table.DUE:
+            suspects.discard(DueKind.EXPIRE)
+        if not suspects:
+            return
+        for key, value in self._database.scan(table):
+            group = _group(table, key) if len(key) == key_bytes else _NO_GROUP
+            if group in suspects:
+                task_id = value[:ID_BYTES] if table is Table.READY else key[-ID_BYTES:]
+                if group == _NO_GROUP or not self._demands(task_id, table, key):
+                    what = f"a row of {table.name} is of no task: {key.hex()}"
+                    yield self._fix(Fault.ROW_STRAY, what, "removed", table, key, None)
+
+    def _stray_keys(self) -> Iterator[Finding]:
+        for key, task_id in self._database.scan(Table.KEYS):
+            if not self._demands(task_id, Table.KEYS, key):
+                what = f"the key {key[U32.size :].decode('utf-8', 'replace')!r} leads to no task that has it"
+                yield self._fix(Fault.ROW_STRAY, what, "removed", Table.KEYS, key, None)
+
+    def _demands(self, task_id: bytes, table: Table, key: bytes) -> bool:
+        """Whether the record of a task asks for this index row. A record that cannot be read keeps its rows."""
+        get = self._database.get
+        body = get(Table.BODIES, task_id)
+        if body is None:
+            return False
+        try:
+            record = decode_record(task_id, body, get(Table.STATES, task_id), get(Table.LEASES, task_id))
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return True
+        numbers = self._catalogue.find(record)
+        return numbers is not None and any(row[:2] == (table, key) for row in expected_rows(record, *numbers))
+
+    # -- repairing --------------------------------------------------------------------------------------------------
+
+    def _fix(self, fault: Fault, what: str, remedy: str, table: Table, key: bytes, value: bytes | None) -> Finding:
+        """The finding, and its remedy if repairing: this row gets this value, None for no row."""
+        if self._is_repairing:
+            self._put(table, key, value)
+        return Finding(fault, what, remedy, self._is_repairing)
+
+    def _put(self, table: Table, key: bytes, value: bytes | None) -> None:
+        self._writes[table][key] = value
+        if sum(map(len, self._writes)) >= _BATCH_ROWS:
+            self._write()
+
+    def _write(self) -> None:
+        self._database.apply(self._writes)
+        self._writes = no_writes()
+
+
+def _group(table: Table, key: bytes) -> int:
+    """The part of an index that a row is in: its lane, kind or queue; they are counted apart."""
+    match table:
+        case Table.DUE:
+            return key[0]
+        case Table.READY | Table.DEAD:
+            return int.from_bytes(key[:4], "big")
+        case _:
+            return _NO_GROUP
