@@ -6,6 +6,9 @@ the worker do, each in its own way.
 """
 
 import asyncio
+import os
+import re
+import socket
 from collections import deque
 from collections.abc import Callable
 from typing import Self, cast
@@ -32,6 +35,7 @@ SILENCE_SECONDS_MAX = 30.0
 """A broker that owes an answer and has sent nothing for this long is taken for dead."""
 
 _SILENCE_CHECKS = 6
+_ERRNO = re.compile(r"\[Errno (\d+)\]")
 _CLOSE_SECONDS_MAX = 5.0
 _UNSENT_BYTES_MAX = 256 << 10  # encoded here before it is handed to the transport in the middle of a turn
 _WRITE_BUFFER_BYTES_MAX = 1 << 20  # of the transport; above it `drain` waits
@@ -101,7 +105,7 @@ class Connection(asyncio.Protocol):
         except ConnectionLost as cause:
             raise _nobody(connection.address, "the connection ended during the greeting") from cause
         except OSError as cause:
-            raise _nobody(connection.address, cause.strerror or str(cause)) from None
+            raise _nobody(connection.address, _in_words(cause)) from None
         except BaseException:
             connection._end(None)
             raise
@@ -109,8 +113,10 @@ class Connection(asyncio.Protocol):
 
     @property
     def has_room(self) -> bool:
-        """Whether one more request may be made now; if not, `drain` waits until it may."""
-        return not self._is_paused and len(self._pending) + len(self._slow) < self._outstanding_max
+        """Whether one more request may be made now; if not, `drain` waits until it may, or says why it never will."""
+        return (
+            not self._is_ended and not self._is_paused and len(self._pending) + len(self._slow) < self._outstanding_max
+        )
 
     @property
     def is_ended(self) -> bool:
@@ -137,7 +143,7 @@ class Connection(asyncio.Protocol):
             TooManyRequests: as many as the broker allows are unanswered; nothing was sent. See `drain`.
             PayloadTooLarge: above the broker's limit of a frame; nothing was sent.
         """
-        if len(self._pending) + len(self._slow) >= self._outstanding_max:
+        if not self._is_ended and len(self._pending) + len(self._slow) >= self._outstanding_max:
             raise TooManyRequests(
                 f"{self._outstanding_max} requests to {self.address} are unanswered", hint="await drain() first"
             )
@@ -255,7 +261,7 @@ class Connection(asyncio.Protocol):
         if self._silence_timer is not None:
             self._silence_timer.cancel()
         if not self._is_ended:
-            why = f": {exc.strerror}" if isinstance(exc, OSError) and exc.strerror else ""
+            why = f": {_in_words(exc)}" if isinstance(exc, OSError) else ""
             self._end(ConnectionLost(f"the connection to {self.address} ended{why}"))
         self._transport = None
         if not self.closed.done():
@@ -328,6 +334,14 @@ class Connection(asyncio.Protocol):
         if self._reason is None:
             return ConnectionLost(f"the connection to {self.address} was closed by this side")
         return type(self._reason)(self._reason.message, hint=self._reason.hint)
+
+
+def _in_words(cause: OSError) -> str:
+    """ "Connection refused", where asyncio says "[Errno 111] Connect call failed", once for each address of a name."""
+    number = _ERRNO.search(str(cause))
+    if isinstance(cause, socket.gaierror) or number is None:
+        return cause.strerror or str(cause)
+    return os.strerror(int(number[1]))
 
 
 def _nobody(address: str, why: str) -> ConnectFailed:

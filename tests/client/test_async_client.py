@@ -1,0 +1,358 @@
+"""What each method asks, and what it makes of the answer."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from tests.client.scripted import LIMITS, Peer, scripted_broker, welcome
+from tq.client.async_client import AsyncClient, result_of
+from tq.client.ids import new_id
+from tq.client.task import Task
+from tq.model import commands
+from tq.model.commands import Request, Submit
+from tq.model.errors import InvalidArgument, ProtocolViolation, QueueFull, TaskCancelled, TaskFailed, TaskNotFound
+from tq.model.ids import format_id
+from tq.model.replies import (
+    Affected,
+    ErrorReply,
+    Existing,
+    OutcomeReply,
+    QueuePage,
+    Reply,
+    StatsReply,
+    Submitted,
+    TaskPage,
+    TaskReply,
+    WorkerPage,
+)
+from tq.model.stats import EngineStats
+from tq.model.task import AttemptRecord, Outcome, State, TaskSummary, TaskView
+
+ID, OTHER_ID = new_id(), new_id()
+
+
+def view() -> TaskView:
+    return msgspec.convert(
+        {
+            **dict.fromkeys(TaskView.__struct_fields__, 0),
+            **dict.fromkeys(("task_type", "queue", "content_type", "worker", "result_content_type", "reason"), ""),
+            **dict.fromkeys(("progress", "key", "resubmit_of", "resubmitted_as")),
+            **dict.fromkeys(("payload", "result"), b""),
+            **dict.fromkeys(("no_handler", "cancel_requested"), False),
+            "id": ID,
+            "state": "pending",
+            "history": [],
+        },
+        TaskView,
+    )
+
+
+def summary(task_id: bytes) -> TaskSummary:
+    return TaskSummary(
+        id=task_id,
+        task_type="send_email",
+        queue="mail",
+        priority=1,
+        state=State.PENDING,
+        submitted_at_ms=0,
+        scheduled_at_ms=0,
+        ended_at_ms=0,
+        attempt=0,
+        worker="",
+        error_type="",
+        message="",
+    )
+
+
+def outcome(state: State, reason: str = "", error: AttemptRecord | None = None) -> Outcome:
+    return Outcome(id=ID, state=state, result=b"42", content_type="", reason=reason, error=error)
+
+
+STATS = StatsReply(0, msgspec.convert(dict.fromkeys(EngineStats.__struct_fields__, 0), EngineStats))
+AFFECTED = Affected(0, 1)
+CASES: list[tuple[Callable[[AsyncClient], Awaitable[Any]], Request, Reply, Any]] = [
+    (lambda c: c.get_task(format_id(ID)), commands.GetTask(0, ID), TaskReply(0, view()), view()),
+    (
+        lambda c: c.wait(ID, 0),
+        commands.Wait(0, ID, 0),
+        OutcomeReply(0, outcome(State.CANCELLED)),
+        outcome(State.CANCELLED),
+    ),
+    (lambda c: c.cancel(ID, OTHER_ID, reason="r"), commands.Cancel(0, [ID, OTHER_ID], "r"), AFFECTED, AFFECTED),
+    (
+        lambda c: c.list_tasks("failed", "mail", "send", 5, b"cursor"),
+        commands.ListTasks(0, State.FAILED, "mail", "send", 5, b"cursor"),
+        TaskPage(0, [summary(ID)], b"next"),
+        TaskPage(0, [summary(ID)], b"next"),
+    ),
+    (lambda c: c.queues(), commands.ListQueues(0), QueuePage(0, []), []),
+    (lambda c: c.pause_queue("mail", "broken"), commands.PauseQueue(0, "mail", "broken"), AFFECTED, AFFECTED),
+    (lambda c: c.resume_queue("mail"), commands.ResumeQueue(0, "mail"), AFFECTED, AFFECTED),
+    (lambda c: c.purge_queue("mail", 5), commands.PurgeQueue(0, "mail", 5), AFFECTED, AFFECTED),
+    (
+        lambda c: c.purge_queue("mail", dry_run=True),
+        commands.PurgeQueue(0, "mail", is_dry_run=True),
+        Affected(0, 7, has_more=True),
+        Affected(0, 7, has_more=True),
+    ),
+    (lambda c: c.retry_dead(ID), commands.RetryDead(0, [ID]), AFFECTED, AFFECTED),
+    (lambda c: c.retry_dead(queue="mail", limit=9), commands.RetryDead(0, [], "mail", 9), AFFECTED, AFFECTED),
+    (lambda c: c.purge_dead(ID, dry_run=True), commands.PurgeDead(0, [ID], is_dry_run=True), AFFECTED, AFFECTED),
+    (lambda c: c.purge_dead(), commands.PurgeDead(0), AFFECTED, AFFECTED),
+    (lambda c: c.workers(), commands.ListWorkers(0), WorkerPage(0, []), []),
+    (lambda c: c.drain_worker("w1"), commands.DrainWorker(0, "w1"), AFFECTED, AFFECTED),
+    (
+        lambda c: c.report_worker_death(
+            ID, exit_code=1, signal="SIGSEGV", host="h", rss_max_bytes=9, last_lines="Fatal"
+        ),
+        commands.WorkerDied(0, ID, 1, "SIGSEGV", "h", 9, "Fatal"),
+        AFFECTED,
+        AFFECTED,
+    ),
+    (lambda c: c.stats(), commands.GetStats(0), STATS, STATS),
+    (lambda c: c.backup("/b"), commands.Backup(0, "/b"), AFFECTED, AFFECTED),
+    (lambda c: c.request(commands.ListQueues(77)), commands.ListQueues(0), QueuePage(0, []), QueuePage(0, [])),
+]
+
+
+@pytest.mark.parametrize(("call", "asked", "reply", "returned"), CASES)
+async def test_each_method_asks_its_request_and_returns_its_answer(
+    call: Callable[[AsyncClient], Awaitable[Any]], asked: Request, reply: Reply, returned: Any
+) -> None:
+    async with scripted_broker() as broker, AsyncClient(broker.address) as client:
+        calling = asyncio.ensure_future(call(client))
+        peer, request = await broker.inbox.get()
+        peer.send(replace(reply, request_id=request.request_id))
+        answer = await calling
+
+        assert replace(request, request_id=0) == asked
+        if "request_id" in getattr(answer, "__struct_fields__", ()):
+            answer = replace(answer, request_id=0)
+        assert answer == returned
+
+
+class TestSubmitting:
+    async def test_the_id_that_the_client_made_is_returned(self) -> None:
+        async with scripted_broker() as broker, AsyncClient(broker.address) as client:
+            submitting = asyncio.create_task(client.submit_task(Task("send_email", b"body", priority=150)))
+            peer, request = await broker.next(Submit)
+            peer.send(Submitted(request.request_id))
+            [spec] = request.tasks
+
+            assert await submitting == format_id(spec.id)
+            assert (spec.task_type, spec.payload, spec.priority) == ("send_email", b"body", 150)
+
+    async def test_a_task_that_was_there_already_gives_its_own_id(self) -> None:
+        async with scripted_broker() as broker, AsyncClient(broker.address) as client:
+            submitting = asyncio.create_task(client.submit_task(Task("send_email", key="welcome-7")))
+            peer, request = await broker.next(Submit)
+            peer.send(Submitted(request.request_id, [Existing(0, ID)]))
+
+            assert await submitting == format_id(ID)
+
+    async def test_many_tasks_travel_in_few_requests_and_their_ids_come_back_in_order(self) -> None:
+        async with scripted_broker() as broker, AsyncClient(broker.address) as client:
+            received: list[Submit] = []
+
+            def answer(peer: Peer, request: Request) -> None:
+                assert isinstance(request, Submit)
+                received.append(request)
+                existing = [Existing(7, ID)] if len(received) == 2 else []
+                peer.send(Submitted(request.request_id, existing))
+
+            broker.answer = answer
+            ids = await client.submit_tasks(Task("send_email") for _ in range(2_300))
+
+            assert [len(request.tasks) for request in received] == [1_000, 1_000, 300]
+            made = [format_id(spec.id) for request in received for spec in request.tasks]
+            made[1_007] = format_id(ID)
+            assert ids == made
+
+    async def test_no_tasks_are_no_request(self) -> None:
+        assert await AsyncClient("127.0.0.1:1").submit_tasks([]) == []
+
+    async def test_large_tasks_keep_below_the_brokers_frame_limit(self) -> None:
+        async with scripted_broker() as broker:
+            broker.greeting = lambda peer, hello: peer.send(welcome(limits=replace(LIMITS, frame_bytes_max=10_000)))
+            broker.answer = lambda peer, request: peer.send(Submitted(request.request_id))
+            async with AsyncClient(broker.address) as client:
+                assert len(set(await client.submit_tasks([Task("t", bytes(3_000))] * 10))) == 10
+
+    async def test_a_refusal_in_the_middle_says_how_many_were_taken(self) -> None:
+        async with scripted_broker() as broker, AsyncClient(broker.address) as client:
+            submitting = asyncio.create_task(client.submit_tasks([Task("send_email")] * 1_001))
+            peer, first = await broker.next(Submit)
+            peer.send(Submitted(first.request_id))
+            peer, second = await broker.next(Submit)
+            peer.send(ErrorReply(second.request_id, "QUEUE_FULL", "default is full", "later"))
+
+            with pytest.raises(QueueFull) as caught:
+                await submitting
+            assert caught.value.message == "default is full; the first 1000 of 1001 were taken"
+
+    async def test_a_refusal_of_the_first_request_is_the_brokers_own_words(self) -> None:
+        async with scripted_broker() as broker, AsyncClient(broker.address) as client:
+            broker.answer = lambda peer, request: peer.send(ErrorReply(request.request_id, "QUEUE_FULL", "full"))
+
+            with pytest.raises(QueueFull, match=r"^full$"):
+                await client.submit_tasks([Task("send_email")])
+
+    async def test_a_wrong_task_among_many_stops_all_before_anything_is_sent(self) -> None:
+        with pytest.raises(InvalidArgument, match="priority 999"):
+            await AsyncClient("127.0.0.1:1").submit_tasks([Task("a"), Task("a", priority=999)])
+
+    async def test_a_resubmit_returns_the_new_id(self) -> None:
+        async with scripted_broker() as broker, AsyncClient(broker.address) as client:
+            resubmitting = asyncio.create_task(client.resubmit(ID, b"better", "text/plain"))
+            peer, request = await broker.next(commands.Resubmit)
+            peer.send(Submitted(request.request_id))
+
+            assert await resubmitting == format_id(request.new_id)
+            assert (request.task_id, request.payload, request.content_type) == (ID, b"better", "text/plain")
+            assert request.new_id != ID
+
+
+class TestResults:
+    async def test_a_completed_task_gives_its_result(self) -> None:
+        assert result_of(outcome(State.COMPLETED)) == b"42"
+
+    async def test_a_dead_task_raises_its_last_error(self) -> None:
+        error = AttemptRecord(4, "failed", 0, 1, "w1", "ValueError", "no such user")
+
+        with pytest.raises(TaskFailed, match="failed: ValueError: no such user") as caught:
+            result_of(outcome(State.DEAD_LETTER, error=error))
+        assert f"tq task get {format_id(ID)}" in caught.value.hint
+
+    async def test_a_quarantined_task_raises_its_reason(self) -> None:
+        with pytest.raises(TaskFailed, match="failed: crashed 3 times"):
+            result_of(outcome(State.DEAD_LETTER, reason="crashed 3 times"))
+
+    @pytest.mark.parametrize(("reason", "shown"), [("expired", "expired"), ("", "no reason given")])
+    async def test_a_cancelled_task_raises_its_reason(self, reason: str, shown: str) -> None:
+        with pytest.raises(TaskCancelled, match=f"was cancelled: {shown}"):
+            result_of(outcome(State.CANCELLED, reason=reason))
+
+    async def test_an_unknown_task_is_an_error_not_a_wait(self) -> None:
+        async with scripted_broker() as broker, AsyncClient(broker.address) as client:
+            broker.answer = lambda peer, request: peer.send(ErrorReply(request.request_id, "TASK_NOT_FOUND", "no"))
+
+            with pytest.raises(TaskNotFound):
+                await client.wait_for_result(ID, timeout=60)
+
+
+class TestListing:
+    async def test_iterating_fetches_page_after_page(self) -> None:
+        async with scripted_broker() as broker, AsyncClient(broker.address) as client:
+            asked: list[Request] = []
+
+            def answer(peer: Peer, request: Request) -> None:
+                asked.append(request)
+                is_last = len(asked) == 3
+                peer.send(TaskPage(request.request_id, [summary(ID)] * 2, b"" if is_last else b"%d" % len(asked)))
+
+            broker.answer = answer
+            found = [task.id async for task in client.iter_tasks(state=State.PENDING, queue="mail")]
+
+            assert found == [ID] * 6
+            assert asked == [
+                commands.ListTasks(number, State.PENDING, "mail", None, 1_000, cursor)
+                for number, cursor in ((1, b""), (2, b"1"), (3, b"2"))
+            ]
+
+    async def test_an_unknown_state_is_named_with_the_known_ones(self) -> None:
+        with pytest.raises(InvalidArgument, match="'done' is not a state") as caught:
+            await AsyncClient("127.0.0.1:1").list_tasks("done")
+        assert "pending, in_progress, completed" in caught.value.hint
+
+
+class TestManyAtOnce:
+    async def test_more_ids_than_a_request_holds_are_sent_in_parts(self) -> None:
+        async with scripted_broker() as broker, AsyncClient(broker.address) as client:
+            broker.answer = lambda peer, request: peer.send(
+                Affected(request.request_id, len(request.task_ids) - 1, 1)  # type: ignore[union-attr]
+            )
+            ids = [new_id() for _ in range(1_500)]
+
+            assert await client.cancel(*ids) == Affected(0, 1_498, 2)
+
+    async def test_a_purge_goes_on_with_the_cursor_until_there_is_no_more(self) -> None:
+        async with scripted_broker() as broker, AsyncClient(broker.address) as client:
+            purging = asyncio.create_task(client.purge_queue("mail", limit=5_000))
+            expected = [(1_000, b""), (1_000, b"a"), (1_000, b"b")]
+            answers = [Affected(0, 400, has_more=True, cursor=b"a"), Affected(0, 0, has_more=True, cursor=b"b")]
+            for (limit, cursor), reply in zip(expected, [*answers, Affected(0, 10)], strict=True):
+                peer, request = await broker.next(commands.PurgeQueue)
+                assert (request.limit, request.cursor) == (limit, cursor)
+                peer.send(replace(reply, request_id=request.request_id))
+
+            assert await purging == Affected(0, 410)
+
+    async def test_a_limit_is_kept_over_several_requests(self) -> None:
+        async with scripted_broker() as broker, AsyncClient(broker.address) as client:
+            retrying = asyncio.create_task(client.retry_dead(limit=1_200))
+            for limit in (1_000, 200):
+                peer, request = await broker.next(commands.RetryDead)
+                assert request.limit == limit
+                peer.send(Affected(request.request_id, limit, has_more=True))
+
+            assert await retrying == Affected(0, 1_200, has_more=True)
+
+    async def test_a_broker_that_gets_nowhere_is_not_asked_for_ever(self) -> None:
+        async with scripted_broker() as broker, AsyncClient(broker.address) as client:
+            broker.answer = lambda peer, request: peer.send(Affected(request.request_id, 0, 5, has_more=True))
+
+            assert await client.purge_dead() == Affected(0, 0, 5, has_more=True)
+
+    async def test_a_limit_below_one_is_refused(self) -> None:
+        with pytest.raises(InvalidArgument, match="limit 0 is below 1"):
+            await AsyncClient("127.0.0.1:1").purge_queue("mail", limit=0)
+
+
+class TestWrongUse:
+    @pytest.mark.parametrize(
+        ("request_", "message"),
+        [
+            (commands.PauseQueue(0, "q" * 201), "PauseQueue: Expected `str` of length <= 200 - at `queue`"),
+            (commands.PauseQueue(0, "mail", 7), "PauseQueue: Expected `str`, got `int` - at `reason`"),  # type: ignore[arg-type]
+            (commands.GetTask(0, b"x"), "GetTask: Expected `bytes` of length >= 16 - at `task_id`"),
+            (commands.ListTasks(0, limit=0), "ListTasks: Expected `int` >= 1 - at `limit`"),
+            (commands.Cancel(0, [b"x"]), "Cancel: Expected `bytes` of length >= 16 - at `task_ids[0]`"),
+            (commands.Backup(0, object()), "Backup: Encoding objects of type object is unsupported"),  # type: ignore[arg-type]
+            (commands.Cancel(0, [], "\ud800"), "Cancel: 'utf-8' codec can't encode"),
+        ],
+    )
+    async def test_a_field_that_the_broker_would_choke_on_is_refused_here(
+        self, request_: Request, message: str
+    ) -> None:
+        """The broker answers malformed bytes by ending the connection, and everybody's requests with it."""
+        with pytest.raises(InvalidArgument) as caught:
+            await AsyncClient("127.0.0.1:1").request(request_)
+        assert caught.value.message.startswith(message)
+
+    async def test_an_answer_of_the_wrong_kind_is_a_violation(self) -> None:
+        async with scripted_broker() as broker, AsyncClient(broker.address) as client:
+            broker.answer = lambda peer, request: peer.send(Affected(request.request_id, 1))
+
+            with pytest.raises(ProtocolViolation, match="answered with Affected instead of QueuePage"):
+                await client.queues()
+
+    @pytest.mark.parametrize(("address", "message"), [("localhost", "the port is missing"), ([], "is empty")])
+    def test_a_wrong_address_is_told_when_the_client_is_made(self, address: str | list[str], message: str) -> None:
+        with pytest.raises(InvalidArgument, match=message):
+            AsyncClient(address)
+
+
+async def test_connecting_returns_the_greeting() -> None:
+    async with scripted_broker() as broker, AsyncClient(broker.address) as client:
+        assert (await client.connect()).limits == LIMITS
+
+
+async def test_without_an_address_the_default_ones_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with scripted_broker() as broker:
+        monkeypatch.setenv("TQ_URL", broker.address)
+        async with AsyncClient():
+            assert len(broker.peers) == 1
