@@ -37,8 +37,8 @@ def settings_addresses(loaded: LoadedSettings) -> tuple[str, ...]:
     has_socket = path is not None and path.is_socket()
     is_named = loaded.sources["broker.host"] != DEFAULT or loaded.sources["broker.port"] != DEFAULT
     local = (f"unix://{path}",) if has_socket else ()
-    if broker.port == 0:  # a free one, which the broker alone knows
-        return local or (f"unix://{path}",) if path is not None else (tcp,)
+    if broker.port == 0 and path is not None:  # a free one, which the broker alone knows
+        return (f"unix://{path}",)
     return (tcp, *local) if is_named else (*local, tcp)
 
 

@@ -1,7 +1,6 @@
-"""config.example.yaml, made from the settings themselves: `python -m tq.config.example > config.example.yaml`."""
+"""config.example.yaml, made from the settings themselves: `tq config example > config.example.yaml`."""
 
 import json
-import sys
 
 from tq.config.settings import all_settings, section_meaning
 
@@ -23,7 +22,3 @@ def example_yaml() -> str:
         value = json.dumps(setting.default)  # the scalars of JSON are scalars of YAML
         lines += [f"  # {setting.description} ({setting.expected})", f"  {setting.name}: {value}"]
     return "\n".join(lines) + "\n"
-
-
-if __name__ == "__main__":
-    sys.stdout.write(example_yaml())

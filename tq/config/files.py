@@ -17,11 +17,11 @@ def find_file(
     Raises:
         ConfigInvalid: the file that was asked for does not exist.
     """
-    for source, named in (("--config", file), ("TQ_CONFIG", environment.get("TQ_CONFIG"))):
+    for source, named in (("", file), ("TQ_CONFIG: ", environment.get("TQ_CONFIG"))):
         if named:
             path = Path(named)
             if not path.is_file():
-                raise ConfigInvalid(f"{source}: there is no file {path}", hint="config.example.yaml is a start")
+                raise ConfigInvalid(f"{source}there is no file {path}", hint="`tq config example` prints one")
             return path
     for path in SEARCH_PATHS if search is None else search:
         if path.is_file():
@@ -48,7 +48,7 @@ def read_file(path: Path) -> dict[str, Any]:
         _refuse_doubles(path, node)
         content = None if node is None else loader.construct_document(node)
     except yaml.YAMLError as cause:
-        raise ConfigInvalid(f"{path}: {_problem(cause)}", hint="config.example.yaml shows the form") from None
+        raise ConfigInvalid(f"{path}: {_problem(cause)}", hint="`tq config example` shows the form") from None
     finally:
         loader.dispose()
 
