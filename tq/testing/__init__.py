@@ -12,13 +12,15 @@ if TYPE_CHECKING:
 __all__ = ["EnqueuedTask", "MemoryBroker"]
 
 
-def __getattr__(name: str) -> object:
-    if name == "MemoryBroker":
-        from tq.testing.broker import MemoryBroker
+if not TYPE_CHECKING:  # which would take every name for a public one
 
-        return MemoryBroker
-    if name == "EnqueuedTask":
-        from tq.testing.enqueued import EnqueuedTask
+    def __getattr__(name: str) -> object:
+        if name == "MemoryBroker":
+            from tq.testing.broker import MemoryBroker
 
-        return EnqueuedTask
-    raise AttributeError(f"module 'tq.testing' has no attribute {name!r}")
+            return MemoryBroker
+        if name == "EnqueuedTask":
+            from tq.testing.enqueued import EnqueuedTask
+
+            return EnqueuedTask
+        raise AttributeError(f"module 'tq.testing' has no attribute {name!r}")
