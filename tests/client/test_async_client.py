@@ -107,9 +107,9 @@ CASES: list[tuple[Callable[[AsyncClient], Awaitable[Any]], Request, Reply, Any]]
     (lambda c: c.drain_worker("w1"), commands.DrainWorker(0, "w1"), AFFECTED, AFFECTED),
     (
         lambda c: c.report_worker_death(
-            ID, exit_code=1, signal="SIGSEGV", host="h", rss_max_bytes=9, last_lines="Fatal"
+            ID, exit_code=1, signal="SIGSEGV", host="h", rss_max_bytes=9, last_lines="Fatal", running=[OTHER_ID]
         ),
-        commands.WorkerDied(0, ID, 1, "SIGSEGV", "h", 9, "Fatal"),
+        commands.WorkerDied(0, ID, 1, "SIGSEGV", "h", 9, "Fatal", [OTHER_ID]),
         AFFECTED,
         AFFECTED,
     ),

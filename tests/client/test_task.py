@@ -74,6 +74,7 @@ def test_a_task_without_an_id_gets_a_new_one_each_time() -> None:
         ({"priority": 1.0}, "priority 1.0"),
         ({"max_retries": 1001}, "max_retries 1001 is not a whole number from 0 to 1000"),
         ({"max_crashes": 1001}, "max_crashes 1001"),
+        ({"max_crashes": 0}, "max_crashes 0 is not a whole number from 1 to 1000"),
         ({"timeout_seconds": 0}, "timeout_seconds 0 is not above 0"),
         ({"timeout_seconds": float("nan")}, "timeout_seconds nan"),
         ({"timeout_seconds": float("inf")}, "timeout_seconds inf"),

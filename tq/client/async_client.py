@@ -342,9 +342,17 @@ class AsyncClient:
         host: str = "",
         rss_max_bytes: int = 0,
         last_lines: str = "",
+        running: Sequence[Id] | None = None,
     ) -> Affected:
-        """Say that a worker process has ended: its leases are freed at once, with the evidence."""
-        return await self._ask(WorkerDied(0, incarnation, exit_code, signal, host, rss_max_bytes, last_lines), Affected)
+        """Say that a worker process has ended: its leases are freed at once, with the evidence.
+
+        Args:
+            running: the tasks whose handlers had started, of which alone a crash is counted; None: not known, all.
+        """
+        started = None if running is None else [raw_id(task_id) for task_id in running]
+        return await self._ask(
+            WorkerDied(0, incarnation, exit_code, signal, host, rss_max_bytes, last_lines, started), Affected
+        )
 
     async def stats(self) -> StatsReply:
         """The broker in numbers."""

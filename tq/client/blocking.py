@@ -151,6 +151,7 @@ class Client:
         host: str = "",
         rss_max_bytes: int = 0,
         last_lines: str = "",
+        running: Sequence[Id] | None = None,
     ) -> Affected:
         """See AsyncClient.report_worker_death."""
         return self._run(
@@ -161,6 +162,7 @@ class Client:
                 host=host,
                 rss_max_bytes=rss_max_bytes,
                 last_lines=last_lines,
+                running=running,
             )
         )
 

@@ -43,7 +43,7 @@ class Task(_Work, frozen=True, kw_only=True):
         expires: cancelled if it still waits after that long.
         key: the producer's own idempotency key: submitting the same key to the same queue again gives the same task.
         result_ttl: how long the result is kept, "1h" if not set.
-        max_crashes: worker processes it may take down before it is quarantined in the dead letters.
+        max_crashes: worker processes that it may take down; the last of them puts it in the dead letters. 1 to 1000.
         retry: the waits between attempts.
         id: of the task, if it must be known before; a UUIDv7 for choice. Submitting it again is harmless.
 
@@ -77,8 +77,8 @@ class Task(_Work, frozen=True, kw_only=True):
             raise InvalidArgument(f"task type {self.task_type!r} or queue {self.queue!r} is not text")
         check_name("task type", self.task_type)
         check_name("queue", self.queue)
-        _check_whole("priority", self.priority, PRIORITY_MAX)
-        _check_whole("max_retries", self.max_retries, MAX_RETRIES_MAX)
+        _check_whole("priority", self.priority, 0, PRIORITY_MAX)
+        _check_whole("max_retries", self.max_retries, 0, MAX_RETRIES_MAX)
         own_id = None if self.id is None else raw_id(self.id)
         return TaskSpec(
             own_id or id_if_none or new_id(),
@@ -129,7 +129,7 @@ class Task(_Work, frozen=True, kw_only=True):
             and self.max_crashes == _OPTIONS.max_crashes
         ):
             return None
-        _check_whole("max_crashes", self.max_crashes, MAX_CRASHES_MAX)
+        _check_whole("max_crashes", self.max_crashes, 1, MAX_CRASHES_MAX)
         _check_retry(self.retry)
         if self.key is not None:
             if not isinstance(self.key, str):
@@ -148,9 +148,9 @@ class Task(_Work, frozen=True, kw_only=True):
         )
 
 
-def _check_whole(what: str, value: int, largest: int) -> None:
-    if type(value) is not int or not 0 <= value <= largest:  # True is an int, and surely a mistake
-        raise InvalidArgument(f"{what} {value!r} is not a whole number from 0 to {largest}")
+def _check_whole(what: str, value: int, smallest: int, largest: int) -> None:
+    if type(value) is not int or not smallest <= value <= largest:  # True is an int, and surely a mistake
+        raise InvalidArgument(f"{what} {value!r} is not a whole number from {smallest} to {largest}")
 
 
 def _check_retry(retry: RetryPolicy) -> None:
