@@ -206,6 +206,18 @@ def test_frames_of_tq_are_left_out_where_the_handler_was_never_reached() -> None
     assert text.startswith("tq.model.errors.InvalidArgument: no handler is called 'gone'")
 
 
+def test_an_exception_that_cannot_be_shown_still_shows_where_it_was_raised() -> None:
+    def handler() -> None:
+        error = SyntaxError("broken")
+        error.filename, error.lineno, error.text = "f", 1, 5  # type: ignore[assignment]
+        raise error
+
+    text = describe_traceback(caught(handler), handler)
+
+    assert "in handler" in text
+    assert text.endswith("[the rest cannot be had: AttributeError]\n")
+
+
 def test_of_a_long_traceback_the_middle_is_left_out() -> None:
     def handler() -> None:
         raise Bounced("x" * 100_000 + "the end")

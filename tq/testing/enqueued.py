@@ -1,5 +1,6 @@
 """A task that a test saw enqueued."""
 
+from functools import cached_property
 from typing import Any
 
 from tq.app.app import AnyTask
@@ -21,12 +22,16 @@ class EnqueuedTask:
         self.task_type = spec.task_type
         self.queue = spec.queue
         self.priority = spec.priority
-        self.arguments: dict[str, Any] = task.signature.named(task.signature.decode(spec.payload, spec.content_type))
-        """By the name of the parameter, defaults included, as the handler receives them."""
 
     def __repr__(self) -> str:
         arguments = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
         return f"{self.task_type}({arguments})"
+
+    @cached_property
+    def arguments(self) -> dict[str, Any]:
+        """By the name of the parameter, defaults included, as the handler receives them."""
+        signature = self.task.signature
+        return signature.named(signature.decode(self._spec.payload, self._spec.content_type))
 
     @property
     def options(self) -> TaskOptions:
