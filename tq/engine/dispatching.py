@@ -1,7 +1,8 @@
 """Who gets which task next.
 
-Between queues: the worker's own priorities, equals in turn. Inside a queue: the highest tier first, one dispatch in 16
-from the lowest, so that nothing starves. Inside a tier: first in, first out, over all types that the worker can run.
+Between queues: the worker's own priorities, equals in turn. Inside a queue: the highest tier first, but a lower one when
+it was passed over 15 times, so that nothing starves. Inside a tier: first in, first out, over all types that the worker
+can run.
 """
 
 from collections import deque
@@ -17,9 +18,11 @@ from tq.engine.workers import Lease, Profile, Worker
 from tq.model.errors import StorageCorrupt
 from tq.model.ids import format_id
 from tq.model.replies import Deliver, Delivery
+from tq.model.task import Tier
 
 STARVATION_GUARD = 16
-"""One dispatch in this many goes to the lowest non-empty tier; one turn in this many to the lowest queue priority."""
+"""Of the dispatches from a queue, one in this many goes to a lower tier that has ready tasks (the middle one waits one
+longer where both are owed); of the turns of a profile, one in this many to a lower queue priority, each in turn."""
 TURN_MAX = 32
 """Tasks that a queue gives before it is the next queue's turn."""
 DELIVER_BYTES_MAX = 1 << 20
@@ -63,14 +66,19 @@ def _serve(ledger: Ledger, profile: Profile, left: int, deliveries: Deliveries, 
     given = 0
     while groups and waiting and given < left:
         profile.turns += 1
-        place = -1 if profile.turns % STARVATION_GUARD == 0 else 0
+        place = 0
+        if profile.turns % STARVATION_GUARD == 0 and len(groups) > 1:
+            place = 1 + profile.turns // STARVATION_GUARD % (len(groups) - 1)
         group = groups[place]
         queue = group[0]
         worker = waiting[0]
         wanted = min(worker.credit, share, left - given)
         if len(group) > 1 or len(groups) > 1:
             wanted = min(wanted, TURN_MAX)
-        got = _give(ledger, queue, worker, wanted, deliveries.setdefault(worker, []), now_ms)
+        tasks = _give(ledger, queue, worker, wanted, now_ms)
+        got = len(tasks)
+        if tasks:
+            deliveries.setdefault(worker, []).extend(tasks)
         given += got
         queue.served = ledger.turn = ledger.turn + 1
         if got < wanted:
@@ -105,31 +113,41 @@ def _groups(ledger: Ledger, profile: Profile) -> tuple[list[deque[Queue]], int]:
     return groups, ready
 
 
-def _give(ledger: Ledger, queue: Queue, worker: Worker, wanted: int, given: list[Delivery], now_ms: int) -> int:
-    """Lease up to `wanted` tasks of a queue to a worker; how many."""
+def _give(ledger: Ledger, queue: Queue, worker: Worker, wanted: int, now_ms: int) -> list[Delivery]:
+    """Lease up to `wanted` tasks of a queue to a worker."""
     assert worker.profile is not None
     task_types = worker.profile.task_types
     tiers = [
         [lane for lane in lanes.values() if lane.row.ready and lane.row.task_type in task_types]
         for lanes in queue.lanes
     ]
-    count = 0
-    while count < wanted:
-        queue.dispatched += 1
-        order = (0, 1, 2) if queue.dispatched % STARVATION_GUARD == 0 else (2, 1, 0)
-        for tier in order:
+    ready, passed_over = queue.ready, queue.passed_over
+    given: list[Delivery] = []
+    while len(given) < wanted:
+        for tier in _order(passed_over):
             lanes = tiers[tier]
             if lanes and (lane := _first(ledger, lanes)) is not None:
                 given.append(_lease(ledger, lane, worker, now_ms))
-                count += 1
+                passed_over[tier] = 0
+                for lower in range(tier):
+                    if ready[lower]:
+                        passed_over[lower] += 1
                 break
         else:
             break
-    if count:
-        queue.row.in_progress += count
+    if given:
+        queue.row.in_progress += len(given)
         ledger.touch(queue)
     ledger.refresh_active(queue)
-    return count
+    return given
+
+
+def _order(passed_over: list[int]) -> tuple[int, int, int]:
+    """The tiers in the order to try them. A worker that cannot run the one whose turn it is goes on to the next."""
+    is_low_owed = passed_over[Tier.LOW] >= STARVATION_GUARD - 1
+    if passed_over[Tier.NORMAL] >= STARVATION_GUARD - 1:
+        return (0, 1, 2) if is_low_owed else (1, 2, 0)
+    return (0, 2, 1) if is_low_owed else (2, 1, 0)
 
 
 def _first(ledger: Ledger, lanes: list[Lane]) -> Lane | None:
