@@ -1,0 +1,119 @@
+"""Handlers that run in a process of their own: may use a core, be killed at their timeout, or crash alone.
+
+The process is spawned, never forked, when a slot needs it first, and stays for the next task of that slot.
+"""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import threading
+
+from tq.model.commands import Failure
+from tq.worker.endings import Ending, await_end
+from tq.worker.outbox import Outcome
+from tq.worker.process_frames import (
+    Ended,
+    Execute,
+    Interrupt,
+    Load,
+    ToProcess,
+    decode_from_process,
+    receive_frame,
+    send_frame,
+)
+from tq.worker.runs import Caller, Run
+from tq.worker.threads import Slot
+
+
+class HandlerProcess:
+    """A spawned process that runs handlers, one at a time."""
+
+    def __init__(self, load: Load) -> None:
+        self._connection, theirs = socket.socketpair()
+        self._sending = threading.Lock()
+        with theirs:
+            # In a group of its own: Ctrl-C in a terminal is for the worker, which drains.
+            self._process = subprocess.Popen(  # noqa: S603 - this very interpreter
+                [sys.executable, "-m", "tq.worker.handler_process", str(theirs.fileno()), str(os.getpid())],
+                stdin=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+                process_group=0,
+            )
+        self.pid = self._process.pid
+        self.send(load)
+
+    def send(self, message: ToProcess) -> None:
+        """Tell the process something; a dead one does not mind."""
+        with self._sending, contextlib.suppress(OSError):
+            send_frame(self._connection, message)
+
+    def receive(self) -> bytes:
+        """Wait for its next frame.
+
+        Raises:
+            EOFError, OSError: it is dead or dying.
+        """
+        return receive_frame(self._connection)
+
+    def kill(self) -> None:
+        """End it now; `await_end` tells when it has."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, 9)
+
+    def await_end(self) -> Ending:
+        """Wait for its end, which must be near."""
+        self._connection.close()
+        return await_end(self._process)
+
+
+class ProcessSlot(Slot):
+    """A slot whose handlers run in a process."""
+
+    def __init__(self, load: Load, caller: Caller) -> None:
+        super().__init__()
+        self._load = load
+        self._caller = caller
+        self._process: HandlerProcess | None = None
+
+    def execute(self, run: Run) -> Outcome:
+        """See Slot. A process that dies under a handler fails that attempt, and says how it died."""
+        process = self._process
+        if process is None:
+            process = self._process = HandlerProcess(self._load)
+        process.send(Execute(run.token, run.attempt, run.stored))
+        try:
+            while True:
+                message = decode_from_process(process.receive())
+                if isinstance(message, Ended):
+                    return message.outcome
+                self._caller.note(run, message.fraction, message.note)
+        except (EOFError, OSError):
+            process.kill()  # it has closed its end, but may linger
+            self._process = None
+            return _died(run, process.await_end())
+
+    def stop(self, run: Run) -> None:
+        """See Slot."""
+        process = self._process
+        if process is not None and run.why is not None:
+            process.send(Interrupt(run.token, run.why.value))
+
+    def abandon(self) -> bool:
+        """See Slot: it is killed."""
+        if self._process is not None:
+            self._process.kill()
+        return False
+
+    def place_of_handler(self) -> str:
+        """See Slot."""
+        return f"process {self._process.pid}" if self._process is not None else ""
+
+    def close(self) -> None:
+        """See Slot."""
+        self.abandon()
+
+
+def _died(run: Run, ending: Ending) -> Failure:
+    return Failure(run.task_id, run.token, "tq.ProcessDied", f"the handler's process {ending}")

@@ -1,0 +1,64 @@
+"""Whether the event loop of the main thread still turns, and what holds it up if not."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from tq.model.ids import format_id
+from tq.worker.coroutines import Coroutines
+from tq.worker.credit import STALL_SECONDS
+from tq.worker.watchdog import stack_of
+
+REPORT_SECONDS = 2.0
+"""A loop that has not turned for so long is reported; again each time that this has doubled."""
+
+log = logging.getLogger("tq.worker")
+
+
+class Pulse:
+    """Pings the loop and waits for the pong.
+
+    Args:
+        clock: monotonic, in seconds.
+
+    Attributes:
+        note: "loop blocked 14 s at app.py:88", or empty.
+    """
+
+    def __init__(self, coroutines: Coroutines, thread_id: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.note = ""
+        self._coroutines = coroutines
+        self._thread_id = thread_id
+        self._clock = clock
+        self._pinged_at = 0.0
+        self._pong = threading.Event()
+        self._pong.set()
+        self._report_after = REPORT_SECONDS
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether the loop has not turned for longer than a delivery may wait."""
+        return not self._pong.is_set() and self._clock() - self._pinged_at > STALL_SECONDS
+
+    def check(self) -> bool:
+        """Look whether the pong came, and ping again if so. Whether `note` changed."""
+        now = self._clock()
+        if self._pong.is_set():
+            was_blocked, self.note = bool(self.note), ""
+            if was_blocked:
+                log.info("loop_turns_again", extra={"blocked_ms": round((now - self._pinged_at) * 1000)})
+            self._report_after = REPORT_SECONDS
+            self._pong.clear()
+            self._pinged_at = now
+            self._coroutines.ping(self._pong.set)
+            return was_blocked
+        blocked = now - self._pinged_at
+        if blocked < self._report_after:
+            return False
+        self._report_after *= 2
+        place, run = self._coroutines.place_on_loop(), self._coroutines.run_on_loop()
+        self.note = f"loop blocked {blocked:.0f} s at {place}"
+        facts = {"task_id": format_id(run.task_id), "task_type": run.stored.spec.task_type} if run is not None else {}
+        log.warning(self.note, extra=facts | {"stack": stack_of(self._thread_id)})
+        return True
