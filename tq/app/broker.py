@@ -3,17 +3,11 @@
 import asyncio
 import os
 import threading
-import weakref
 from collections.abc import Sequence
 
 from tq.client.async_client import AsyncClient
 from tq.client.blocking import Client
-from tq.client.chunks import chunks_of_specs
 from tq.client.ids import new_id
-from tq.model.commands import Submit
-from tq.model.errors import ProtocolViolation
-from tq.model.ids import format_id
-from tq.model.replies import Reply, Submitted
 from tq.model.task import Outcome, TaskSpec, TaskView
 
 
@@ -25,7 +19,7 @@ class BrokerBackend:
         self._name = client_name
         self._token = token
         self._lock = threading.Lock()
-        self._of_loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncClient] = weakref.WeakKeyDictionary()
+        self._of_loops: dict[asyncio.AbstractEventLoop, AsyncClient] = {}
         self._of_processes: dict[int, Client] = {}
 
     def make_id(self) -> bytes:
@@ -34,14 +28,7 @@ class BrokerBackend:
 
     async def submit(self, specs: Sequence[TaskSpec]) -> list[str]:
         """See Backend."""
-        client = self._client()
-        if len(specs) <= 1:
-            return _ids(specs, await client.request(Submit(0, list(specs)))) if specs else []
-        limits = (await client.connect()).limits
-        ids = []
-        for chunk in chunks_of_specs(specs, limits.batch_max, limits.frame_bytes_max):
-            ids += _ids(chunk, await client.request(Submit(0, chunk)))
-        return ids
+        return await self._client().submit_specs(specs)
 
     async def wait(self, task_id: str, timeout_ms: int) -> Outcome:
         """See Backend."""
@@ -63,14 +50,7 @@ class BrokerBackend:
 
     def submit_sync(self, specs: Sequence[TaskSpec]) -> list[str]:
         """See Backend."""
-        client = self._blocking_client()
-        if len(specs) <= 1:
-            return _ids(specs, client.request(Submit(0, list(specs)))) if specs else []
-        limits = client.connect().limits
-        ids = []
-        for chunk in chunks_of_specs(specs, limits.batch_max, limits.frame_bytes_max):
-            ids += _ids(chunk, client.request(Submit(0, chunk)))
-        return ids
+        return self._blocking_client().submit_specs(specs)
 
     def wait_sync(self, task_id: str, timeout_ms: int) -> Outcome:
         """See Backend."""
@@ -97,6 +77,9 @@ class BrokerBackend:
         if client is None:
             client = AsyncClient(self._address, token=self._token, name=self._name)
             with self._lock:
+                # A loop that ended without `close` cannot close its client any more, but need not be kept for it.
+                for ended in [one for one in self._of_loops if one.is_closed()]:
+                    del self._of_loops[ended]
                 self._of_loops[loop] = client
         return client
 
@@ -111,12 +94,3 @@ class BrokerBackend:
                     client = Client(self._address, token=self._token, name=self._name)
                     self._of_processes[process] = client
         return client
-
-
-def _ids(specs: Sequence[TaskSpec], reply: Reply) -> list[str]:
-    if not isinstance(reply, Submitted):
-        raise ProtocolViolation(f"the broker answered a submit with {type(reply).__name__}")
-    ids = [spec.id for spec in specs]
-    for existing in reply.existing:
-        ids[existing.index] = existing.task_id
-    return [format_id(task_id) for task_id in ids]

@@ -148,9 +148,14 @@ class AsyncClient:
             InvalidArgument: a field of a task is wrong; nothing was submitted.
             TqError: as for `submit_task`; says how many tasks of earlier requests were taken.
         """
-        specs = [task.to_spec(self._make_id()) for task in tasks]
+        return await self.submit_specs([task.to_spec(self._make_id()) for task in tasks])
+
+    async def submit_specs(self, specs: Sequence[TaskSpec]) -> list[str]:
+        """As `submit_tasks`, of tasks in the form that goes to the broker, which were checked when they were made."""
         if not specs:
             return []
+        if len(specs) == 1:
+            return [format_id((await self._submit_chunk(list(specs), 0, 1))[0])]
         limits = (await self._link.ready()).welcome.limits
         ids: list[bytes] = []
         for chunk in chunks_of_specs(specs, limits.batch_max, limits.frame_bytes_max):

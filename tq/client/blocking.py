@@ -11,7 +11,7 @@ from tq.client.task import Task
 from tq.model.commands import BATCH_MAX, Request
 from tq.model.replies import Affected, Reply, StatsReply, TaskPage, Welcome
 from tq.model.stats import QueueStats, WorkerInfo
-from tq.model.task import Outcome, State, TaskSummary, TaskView
+from tq.model.task import Outcome, State, TaskSpec, TaskSummary, TaskView
 
 
 class Client:
@@ -63,6 +63,10 @@ class Client:
         """See AsyncClient.submit_tasks."""
         listed = list(tasks)  # here, for what makes them is the caller's code and may take its time
         return self._run(lambda: self._client.submit_tasks(listed))
+
+    def submit_specs(self, specs: Sequence[TaskSpec]) -> list[str]:
+        """See AsyncClient.submit_specs."""
+        return self._run(lambda: self._client.submit_specs(specs))
 
     def get_task(self, task_id: Id) -> TaskView:
         """See AsyncClient.get_task."""
