@@ -1,8 +1,8 @@
 """Who gets which task next.
 
-Between queues: the worker's own priorities, equals in turn. Inside a queue: the highest tier first, but a lower one when
-it was passed over 15 times, so that nothing starves. Inside a tier: first in, first out, over all types that the worker
-can run.
+Between queues: the worker's own priorities, equals in turn. Inside a queue: the highest tier first, but a lower one
+that was passed over 15 times, so that nothing starves. Inside a tier: first in, first out, over all types that the
+worker can run.
 """
 
 from collections import deque

@@ -340,6 +340,24 @@ class Ledger:
         queue.row.in_progress -= 1
         self._touched_queues[queue.number] = queue
 
+    def rewrite_lease(self, lease: Lease) -> None:
+        """Put what changed of a lease on disk: its cancellation, or how far it was extended."""
+        hello = lease.worker.hello
+        row = LeaseRow(
+            lease.token,
+            lease.lane.number,
+            lease.sequence,
+            lease.attempt,
+            lease.crashes,
+            lease.leased_at_ms,
+            lease.ready_at_ms,
+            hello.incarnation,
+            hello.name,
+            lease.cancel_reason,
+            lease.extended_to_ms,
+        )
+        self.changes.put(Table.LEASES, lease.id, encode(row))
+
     def enter_final(self, record: Record, state: State, now_ms: int, **fields: object) -> TaskState:
         """Put a task that just left its index into a final state, and tell those who wait for it.
 

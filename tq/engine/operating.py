@@ -6,10 +6,10 @@ from collections.abc import Callable
 import msgspec
 
 from tq.engine.lanes import Ready
-from tq.engine.ledger import Ledger, Record, encode
+from tq.engine.ledger import Ledger, Record
 from tq.engine.queues import Queue
 from tq.engine.submitting import submit
-from tq.engine.tables import DEAD_KEY, DUE_KEY, DueKind, LeaseRow, Table
+from tq.engine.tables import DEAD_KEY, DUE_KEY, DueKind, Table
 from tq.engine.workers import Lease
 from tq.model.commands import Cancel, PauseQueue, PurgeDead, PurgeQueue, Resubmit, ResumeQueue, RetryDead, Submit
 from tq.model.errors import WrongState
@@ -44,20 +44,7 @@ def cancel(ledger: Ledger, request: Cancel, now_ms: int) -> Affected:
 
 def _ask_to_stop(ledger: Ledger, lease: Lease, reason: str) -> int:
     lease.cancel_reason = reason
-    hello = lease.worker.hello
-    row = LeaseRow(
-        lease.token,
-        lease.lane.number,
-        lease.sequence,
-        lease.attempt,
-        lease.crashes,
-        lease.leased_at_ms,
-        lease.ready_at_ms,
-        hello.incarnation,
-        hello.name,
-        reason,
-    )
-    ledger.changes.put(Table.LEASES, lease.id, encode(row))
+    ledger.rewrite_lease(lease)
     if lease.worker.session is not None:
         ledger.outbox.append((lease.worker.session, CancelRun(lease.id, lease.token)))
     return 1

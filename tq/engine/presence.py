@@ -37,11 +37,12 @@ def load_leases(ledger: Ledger, rows: list[tuple[bytes, bytes]], now_ms: int) ->
             crashes=row.crashes,
             leased_at_ms=row.leased_at_ms,
             ready_at_ms=row.ready_at_ms,
-            deadline_ms=now_ms + spec.timeout_ms + OVERRUN_MARGIN_MS if spec.timeout_ms else 0,
+            deadline_ms=max(now_ms + spec.timeout_ms + OVERRUN_MARGIN_MS if spec.timeout_ms else 0, row.extended_to_ms),
             result_ttl_ms=options.result_ttl_ms,
             has_state=True,
             worker=worker,
             cancel_reason=row.cancel_reason,
+            extended_to_ms=row.extended_to_ms,
         )
         ledger.leases[task_id] = lease
         worker.leases[task_id] = lease
@@ -60,11 +61,16 @@ def register(ledger: Ledger, session: int, hello: WorkerHello, now_ms: int) -> l
     """A worker connects, for the first time or again; the tasks that it thinks it holds and does not.
 
     Raises:
-        InvalidArgument: a name that `check_name` refuses.
+        InvalidArgument: a name that `check_name` refuses, or another worker introduced itself on this connection.
     """
     check_name("worker", hello.name)
     for preference in hello.queues:
         check_name("queue", preference.name)
+    known = ledger.sessions.get(session)
+    if known is not None and known.hello.incarnation != hello.incarnation:
+        raise InvalidArgument(
+            f"this connection is the one of worker {known.hello.name!r}", hint="one connection for each worker"
+        )
     worker = ledger.workers.get(hello.incarnation)
     if worker is None:
         worker = ledger.workers[hello.incarnation] = Worker(hello, None, now_ms)

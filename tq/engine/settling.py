@@ -224,6 +224,8 @@ def extend(ledger: Ledger, request: Extend, now_ms: int) -> Settled:
     lost: list[bytes] = []
     for lease in _live(ledger, request.leases, lost):
         lease.deadline_ms = now_ms + min(request.extend_ms, DURATION_MS_MAX) + OVERRUN_MARGIN_MS
+        lease.extended_to_ms = lease.deadline_ms
+        ledger.rewrite_lease(lease)
     return Settled(request.request_id, lost)
 
 

@@ -91,6 +91,7 @@ class LeaseRow(msgspec.Struct, array_like=True, frozen=True):
     incarnation: bytes
     worker: str
     cancel_reason: str | None = None
+    extended_to_ms: int = 0  # how long its worker may keep it; 0: as long as its timeout allows
 
 
 class QueueRow(msgspec.Struct, array_like=True):

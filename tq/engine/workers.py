@@ -28,6 +28,7 @@ class Lease(msgspec.Struct, gc=False):
     worker: "Worker"
     cancel_reason: str | None = None
     progress: tuple[float, str, int] | None = None
+    extended_to_ms: int = 0
 
 
 class Profile:
