@@ -56,7 +56,10 @@ class Backups:
         self._running = None
         failure = done.exception()
         if failure is None:
-            self._log.info("backup_made", directory=request.directory)
+            manifest = done.result()
+            self._log.info(
+                "backup_made", directory=request.directory, size_bytes=manifest.size, applied=manifest.applied
+            )
             self._on_done(session_id, Affected(request.request_id, 1))
         elif isinstance(failure, TqError):
             self._log.warning("backup_failed", directory=request.directory, error=str(failure))

@@ -26,6 +26,7 @@ from tq.server.admission import READS, SILENT, Condition, refusals
 from tq.server.backups import Backups
 from tq.server.clock import Clock
 from tq.server.commits import CommitThread
+from tq.server.intake import Intake
 from tq.server.ports import Core, Session, Taken
 from tq.server.vitals import Vitals
 from tq.storage.store import Store
@@ -65,6 +66,8 @@ class BrokerLoop:
         clock: Clock,
         vitals: Vitals,
         log: FilteringBoundLogger,
+        unsettled_bytes_max: int = UNSETTLED_BYTES_MAX,
+        turn_seconds_max: float = TURN_SECONDS_MAX,
     ) -> None:
         """Load the engine.
 
@@ -85,6 +88,7 @@ class BrokerLoop:
         self._clock = clock
         self._vitals = vitals
         self._log = log
+        self._turn_seconds_max = turn_seconds_max
         self._loop = asyncio.get_running_loop()
 
         self._core = open_core(self._store)
@@ -93,15 +97,13 @@ class BrokerLoop:
         self._thread = CommitThread(self._loop, self._on_synced)
         self._backups = Backups(self._loop, self._on_backup, log)
 
-        self._sessions: dict[int, Session] = {}
-        self._inbox: list[tuple[Session, list[Taken] | None, int]] = []
+        self._intake = Intake(unsettled_bytes_max)
         self._answers: Answers = {}
         self._in_flight: Answers = {}
-        self._is_syncing = False
+        self._is_syncing = False  # the commit thread is busy; one sync at a time
+        self._is_committing = False  # and answers wait for it
         self._is_dirty = False
         self._sync_started_ns = 0
-        self._unsettled_bytes = 0
-        self._is_reading_paused = False
         self._is_turn_due = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ms = 0
@@ -119,28 +121,17 @@ class BrokerLoop:
 
     def add(self, session: Session) -> None:
         """A connection came."""
-        self._sessions[session.session_id] = session
-        if self._is_reading_paused:
-            session.pause()
+        self._intake.add(session)
 
     def remove(self, session: Session) -> None:
         """A connection ended; what it sent before is still done."""
-        del self._sessions[session.session_id]
-        self.receive(session, None, 0)
+        self._intake.remove(session)
+        self._schedule()
 
-    def receive(self, session: Session, taken: list[Taken] | None, size: int) -> None:
-        """Requests of one connection, in order; they are stepped in this turn of the event loop, after all others'.
-
-        Args:
-            taken: None: the connection ended.
-            size: their bytes on the wire.
-        """
-        self._inbox.append((session, taken, size))
-        self._unsettled_bytes += size
-        if self._unsettled_bytes > UNSETTLED_BYTES_MAX and not self._is_reading_paused:
-            self._is_reading_paused = True
-            for other in self._sessions.values():
-                other.pause()
+    def receive(self, session: Session, taken: list[Taken], size: int) -> None:
+        """Requests of one connection, in order, `size` bytes on the wire. They are stepped in this turn of the event
+        loop, after those of the other connections that have arrived."""
+        self._intake.put(session, taken, size)
         if not self._is_turn_due:
             self._is_turn_due = True
             self._loop.call_soon(self._turn)
@@ -158,7 +149,7 @@ class BrokerLoop:
             return
         try:
             self._step_inbox()
-            if not self._is_syncing:
+            if not self._is_committing:
                 self._release(self._commit())
             self._arm_timer()
         except Exception as failure:
@@ -169,8 +160,8 @@ class BrokerLoop:
         self._now_ms = now_ms = self._clock.now_ms()
         core, special, answers = self._core, self._special, self._answers
         step = core.step
-        inbox, self._inbox = self._inbox, []
-        stop_at = time.monotonic() + TURN_SECONDS_MAX
+        inbox = self._intake.take_all()
+        stop_at = time.monotonic() + self._turn_seconds_max
         for done, (session, taken, _size) in enumerate(inbox, 1):
             session_id = session.session_id
             if taken is None:
@@ -196,7 +187,7 @@ class BrokerLoop:
                 elif type(request) in SILENT:
                     session.outstanding -= 1
             if done < len(inbox) and time.monotonic() > stop_at:
-                self._inbox[:0] = inbox[done:]
+                self._intake.put_back(inbox[done:])
                 self._schedule()
                 break
         if self._condition.is_writable:
@@ -216,7 +207,7 @@ class BrokerLoop:
             return None
         reply = self._core.step(session.session_id, request, now_ms)
         if isinstance(reply, StatsReply):
-            return msgspec.structs.replace(reply, process=self._vitals.process_stats(len(self._sessions)))
+            return msgspec.structs.replace(reply, process=self._vitals.process_stats(len(self._intake.sessions)))
         return reply
 
     def _greet(self, session: Session, hello: Hello, now_ms: int) -> Reply:
@@ -264,7 +255,7 @@ class BrokerLoop:
     def _commit(self) -> Answers:
         """Hand what was stepped to the disk. Returns the answers that need not wait for it.
 
-        Only while nothing is being synced.
+        Not while another commit is in flight.
 
         Raises:
             TqError: the store refused; the answers are still in `_answers`, none of them true.
@@ -277,7 +268,7 @@ class BrokerLoop:
                 answers[session_id] = [message]
             else:
                 queued.append(message)
-        self._note_taken()
+        self._intake.settle()
         # While the disk is full the engine is for reading; it is loaded again before it writes again.
         is_written = any(writes) and self._condition is not Condition.READ_ONLY
         if is_written:
@@ -288,11 +279,11 @@ class BrokerLoop:
             return answers
         if self._sync == "always":
             self._in_flight = answers
+            self._is_committing = True
             self._start_sync()
             return {}
         self._is_dirty = True
-        if self._sync == "interval" and self._sync_timer is None:
-            self._sync_timer = self._loop.call_later(self._sync_seconds, self._on_sync_interval)
+        self._arm_sync_timer()
         self._vitals.record_commit((time.perf_counter_ns() - self._sync_started_ns) // 1_000)
         return answers
 
@@ -300,11 +291,15 @@ class BrokerLoop:
         self._is_syncing = True
         self._thread.sync(self._store.sync)
 
+    def _arm_sync_timer(self) -> None:
+        """With sync: interval, see to it that what was applied is synced; one sync at a time."""
+        if self._sync == "interval" and self._is_dirty and self._sync_timer is None and not self._is_syncing:
+            self._sync_timer = self._loop.call_later(self._sync_seconds, self._on_sync_interval)
+
     def _on_sync_interval(self) -> None:
         self._sync_timer = None
-        if self._is_dirty and not self._is_syncing and not self.died.done():
-            self._is_dirty = False
-            self._start_sync()
+        self._is_dirty = False
+        self._start_sync()
 
     def _on_synced(self, failure: Exception | None) -> None:
         """A sync ended: start the next commit with what has gathered, then release what is now on disk."""
@@ -314,34 +309,27 @@ class BrokerLoop:
         if failure is not None:
             self._handle_failure(failure)
             return
-        ready, self._in_flight = self._in_flight, {}
-        if self._sync == "always":
-            self._vitals.record_commit((time.perf_counter_ns() - self._sync_started_ns) // 1_000)
         try:
-            try:
-                later = self._commit()
-            finally:
-                # True whatever becomes of the next batch.
-                self._release(ready)
-            self._release(later)
+            if self._is_committing:
+                self._is_committing = False
+                self._vitals.record_commit((time.perf_counter_ns() - self._sync_started_ns) // 1_000)
+                ready, self._in_flight = self._in_flight, {}
+                try:
+                    later = self._commit()
+                finally:
+                    self._release(ready)  # true whatever becomes of the next batch
+                self._release(later)
+            self._arm_sync_timer()
             self._arm_timer()
         except Exception as next_failure:
             self._handle_failure(next_failure)
 
     def _release(self, answers: Answers) -> None:
-        sessions = self._sessions
+        sessions = self._intake.sessions
         for session_id, messages in answers.items():
             session = sessions.get(session_id)
             if session is not None and messages:
                 session.send(messages)
-
-    def _note_taken(self) -> None:
-        """What was stepped has left the engine: only what waits in the inbox still counts."""
-        self._unsettled_bytes = sum(size for _, _, size in self._inbox) if self._inbox else 0
-        if self._is_reading_paused and self._unsettled_bytes <= UNSETTLED_BYTES_MAX // 2:
-            self._is_reading_paused = False
-            for session in list(self._sessions.values()):
-                session.resume()
 
     def _arm_timer(self) -> None:
         """See to it that the engine is advanced at its deadline: one timer, no polling."""
@@ -355,7 +343,7 @@ class BrokerLoop:
         if deadline_ms <= self._now_ms:
             # More is due than one advance does. The commit in flight schedules the next turn: work that is due must
             # not pile up uncommitted behind a slow disk.
-            if not self._is_syncing:
+            if not self._is_committing:
                 self._schedule()
             return
         if self._timer is None or deadline_ms < self._timer_ms:
@@ -380,6 +368,7 @@ class BrokerLoop:
                 self._log.error("disk_full", error=failure.message)
                 self._abandon_in_flight()
                 self._abandon()
+                self._stop_timers()
                 self._enter(Condition.READ_ONLY)
                 self._reopen()  # what it shows then is on disk; if it cannot yet, reads go on all the same
                 self._load()
@@ -390,15 +379,16 @@ class BrokerLoop:
 
     def _abandon_in_flight(self) -> None:
         in_flight, self._in_flight = self._in_flight, {}
+        self._is_committing = self._is_dirty = False
         self._answer_unknown(in_flight)
 
     def _abandon(self) -> None:
         """Give up all that was taken since the last commit, and the connections whose state the engine alone held."""
         answers, self._answers = self._answers, {}
         self._answer_unknown(answers)
-        self._inbox.clear()
-        self._note_taken()
-        for session in list(self._sessions.values()):
+        self._intake.take_all()
+        self._intake.settle()
+        for session in list(self._intake.sessions.values()):
             if session.is_worker or session.outstanding:
                 session.end()
 
@@ -407,7 +397,7 @@ class BrokerLoop:
             "the broker could not commit this request; it may or may not be done", hint="repeat it with the same id"
         )
         for session_id, messages in answers.items():
-            session = self._sessions.get(session_id)
+            session = self._intake.sessions.get(session_id)
             replies: list[FromBroker] = [
                 to_reply(message.request_id, unknown) for message in messages if not isinstance(message, Push)
             ]
@@ -483,7 +473,7 @@ class BrokerLoop:
         self._schedule()
 
     def _is_settled(self) -> bool:
-        return not (self._is_syncing or self._inbox or self._answers or self._backups.is_running)
+        return not (self._is_syncing or self._intake.inbox or self._answers or self._backups.is_running)
 
     async def stop(self) -> None:
         """Answer what was taken, refuse the rest, then tell every connection and end it."""
@@ -495,7 +485,7 @@ class BrokerLoop:
         self._enter(Condition.STOPPING)
         self._schedule()
         await asyncio.wait({self._settled, self.died}, return_when=asyncio.FIRST_COMPLETED)
-        for session in list(self._sessions.values()):
+        for session in list(self._intake.sessions.values()):
             session.send([Stopping()])
             session.end()
 
@@ -514,3 +504,4 @@ class BrokerLoop:
         for timer in (self._timer, self._sync_timer):
             if timer is not None:
                 timer.cancel()
+        self._timer = self._sync_timer = None

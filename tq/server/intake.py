@@ -1,0 +1,54 @@
+"""What has arrived and waits for its turn, with a bound on how much."""
+
+from tq.server.ports import Session, Taken
+
+Arrival = tuple[Session, list[Taken] | None, int]
+"""Requests of one connection, in order, and their bytes on the wire; None: the connection ended."""
+
+
+class Intake:
+    """The connections and their requests. Nobody is read while more is taken than may wait for the disk."""
+
+    def __init__(self, unsettled_bytes_max: int) -> None:
+        self.sessions: dict[int, Session] = {}
+        self.inbox: list[Arrival] = []
+        self._unsettled_bytes = 0  # taken, and not yet handed to the disk
+        self._unsettled_bytes_max = unsettled_bytes_max
+        self._is_paused = False
+
+    def add(self, session: Session) -> None:
+        """A connection came."""
+        self.sessions[session.session_id] = session
+        if self._is_paused:
+            session.pause()
+
+    def remove(self, session: Session) -> None:
+        """A connection ended; what it sent before is still to be done."""
+        del self.sessions[session.session_id]
+        self.inbox.append((session, None, 0))
+
+    def put(self, session: Session, taken: list[Taken], size: int) -> None:
+        """Requests arrived."""
+        self.inbox.append((session, taken, size))
+        self._unsettled_bytes += size
+        if self._unsettled_bytes > self._unsettled_bytes_max and not self._is_paused:
+            self._is_paused = True
+            for other in self.sessions.values():
+                other.pause()
+
+    def take_all(self) -> list[Arrival]:
+        """Everything, in order; a new inbox begins."""
+        taken, self.inbox = self.inbox, []
+        return taken
+
+    def put_back(self, rest: list[Arrival]) -> None:
+        """What there was no time for, to the front."""
+        self.inbox[:0] = rest
+
+    def settle(self) -> None:
+        """All that was taken is on its way to the disk, or given up: only what is in the inbox still counts."""
+        self._unsettled_bytes = sum(size for _, _, size in self.inbox) if self.inbox else 0
+        if self._is_paused and self._unsettled_bytes <= self._unsettled_bytes_max // 2:
+            self._is_paused = False
+            for session in list(self.sessions.values()):
+                session.resume()
