@@ -43,6 +43,11 @@ def test_a_table_is_never_wider_than_the_terminal_once_a_column_can_go(width: in
     assert sum(column_width for _, column_width in shown) + 2 * (len(shown) - 1) <= max(width, 36)
 
 
+@pytest.fixture(autouse=True)
+def _no_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 def test_a_table_in_a_pipe_is_not_cut_so_that_grep_finds_all_of_it(capsys: pytest.CaptureFixture[str]) -> None:
     message = "x" * 500
 

@@ -27,6 +27,7 @@ from tq.cli.task_view import (
     task_record,
     tasks_view,
 )
+from tq.model.stats import WorkerInfo
 from tq.model.task import Outcome, State, TaskSummary, TaskView
 
 
@@ -156,6 +157,14 @@ def test_json_of_a_queue_has_the_sums_too() -> None:
 def test_a_worker_is_named_in_json_by_its_incarnation_in_hex() -> None:
     assert worker_record(WORKER)["incarnation"] == bytes(range(16)).hex() == workers_view(NOW_MS).name(WORKER)
     msgspec.json.encode(worker_record(WORKER))
+
+
+def test_what_is_wrong_with_a_worker_stands_beside_its_status() -> None:
+    def status(worker: WorkerInfo) -> str:
+        return workers_view(NOW_MS).cells(worker)[1].text
+
+    assert status(WORKER) == "connected"
+    assert status(msgspec.structs.replace(WORKER, note="loop blocked 14 s")) == "connected: loop blocked 14 s"
 
 
 def test_stats_say_when_the_broker_does_not_accept_tasks() -> None:

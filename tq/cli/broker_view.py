@@ -7,6 +7,7 @@ import msgspec
 from tq.cli.listing import Cell, Column, View
 from tq.cli.moments import NONE, ago, clock, rounded
 from tq.cli.payloads import size
+from tq.cli.words import counted
 from tq.model.replies import StatsReply
 from tq.model.stats import QueueStats, WorkerInfo
 
@@ -73,7 +74,7 @@ def workers_view(now_ms: int) -> View[WorkerInfo]:
     def cells(worker: WorkerInfo) -> tuple[Cell, ...]:
         return (
             Cell(worker.name),
-            Cell(worker.status, {"connected": "green", "lost": "red"}.get(worker.status, "yellow")),
+            Cell(*_worker_status(worker)),
             Cell(f"{worker.leases}/{worker.concurrency}"),
             Cell(size(worker.rss_bytes) if worker.rss_bytes else NONE),
             Cell(worker.host),
@@ -85,7 +86,7 @@ def workers_view(now_ms: int) -> View[WorkerInfo]:
 
     columns = (
         Column("WORKER", is_elastic=True, least=16),
-        Column("STATUS"),
+        Column("STATUS", is_elastic=True, least=12),
         Column("BUSY", is_number=True),
         Column("MEMORY", rank=2, is_number=True),
         Column("HOST", rank=4, is_elastic=True),
@@ -95,6 +96,12 @@ def workers_view(now_ms: int) -> View[WorkerInfo]:
         Column("INCARNATION", rank=6),
     )
     return View(columns, cells, worker_record, lambda worker: worker.incarnation.hex(), "No workers.")
+
+
+def _worker_status(worker: WorkerInfo) -> tuple[str, str]:
+    if worker.note:
+        return f"{worker.status}: {worker.note}", "red"
+    return worker.status, {"connected": "green", "lost": "red"}.get(worker.status, "yellow")
 
 
 def stats_record(stats: StatsReply) -> dict[str, object]:
@@ -110,7 +117,7 @@ def stats_fields(stats: StatsReply, now_ms: int) -> Iterable[tuple[str, Cell]]:
     """The broker in numbers, for people."""
     tasks, process = stats.engine, stats.process
     yield "waiting", Cell(f"{tasks.ready:,} ready, {tasks.scheduled:,} scheduled, {tasks.retrying:,} retrying")
-    yield "in progress", Cell(f"{tasks.in_progress:,} on {tasks.workers_connected:,} workers")
+    yield "in progress", Cell(f"{tasks.in_progress:,} on {counted(tasks.workers_connected, 'worker')}")
     yield "dead letters", Cell(f"{tasks.dead:,}", "red" if tasks.dead else "")
     yield "queues", Cell(f"{tasks.queues:,}")
     yield "submitted", Cell(f"{tasks.submitted_total:,}")
@@ -129,7 +136,7 @@ def stats_fields(stats: StatsReply, now_ms: int) -> Iterable[tuple[str, Cell]]:
     yield "up since", Cell(f"{clock(process.started_at_ms)} ({rounded(max(0, now_ms - process.started_at_ms))})")
     yield "addresses", Cell("\n".join(process.addresses))
     yield "data", Cell(f"{process.data_dir}, sync {process.sync}, {size(process.disk_free_bytes)} free")
-    yield "memory", Cell(f"{size(process.rss_bytes)}, {process.connections:,} connections")
+    yield "memory", Cell(f"{size(process.rss_bytes)}, {counted(process.connections, 'connection')}")
     yield (
         "commits",
         Cell(

@@ -68,6 +68,11 @@ def say_error(error: TqError) -> None:
         typer.echo(f"  {plain(error.hint, keep_lines=True)}", err=True)
 
 
+def is_attended() -> bool:
+    """Whether a person sits there and sees everything: nothing is piped in or out."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()
+
+
 def can_ask() -> bool:
     """Whether a person sits at both ends: a question goes to stderr, the answer comes from stdin."""
     return sys.stdin.isatty() and sys.stderr.isatty()

@@ -1,0 +1,22 @@
+"""`tq stats`: the broker in numbers."""
+
+from tq.cli.listing import emit_one
+from tq.cli.moments import now_ms
+from tq.cli.options import ColorOption, ConfigFile, OutputOption, Url
+from tq.cli.reach import reach
+
+
+def stats(
+    output: OutputOption = "table", url: Url = None, config: ConfigFile = None, color: ColorOption = "auto"
+) -> None:
+    """Show the broker in numbers: what waits, what runs, what went wrong, and how the process is doing.
+
+    \b
+    tq stats -o json | jq .tasks.ready
+    """
+    from tq.cli.broker_view import stats_fields, stats_record
+
+    with reach(url, config) as client:
+        reply = client.stats()
+    name = reply.process.boot_id if reply.process else ""
+    emit_one(stats_record(reply), stats_fields(reply, now_ms()), output, name, color)

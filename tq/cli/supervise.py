@@ -1,0 +1,162 @@
+"""What `tq up` runs: a broker in this process, workers and perhaps the demo beside it, and an orderly end for all."""
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import Process
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+import msgspec
+
+from tq.cli.demo import DRIVER, demo_environment
+from tq.cli.exits import Exit
+from tq.cli.terminal import is_attended, say
+from tq.model.settings import Settings
+from tq.server.broker import SWITCH_SECONDS, Broker, open_store
+from tq.server.logging import make_logger
+
+
+class Plan(NamedTuple):
+    """What to run beside the broker."""
+
+    apps: Sequence[str]
+    is_demo: bool
+    is_ephemeral: bool
+
+
+class Supervisor:
+    """Runs the plan until a signal, or until a part of it fails. `exit_code` tells how it ended."""
+
+    def __init__(self, settings: Settings, plan: Plan) -> None:
+        """
+        Raises:
+            TqError: the data cannot be opened.
+        """
+        self._settings = settings
+        self._plan = plan
+        self._log = make_logger(settings.log)
+        store = open_store(settings, self._log, is_ephemeral=plan.is_ephemeral)
+        self._broker = Broker(settings, store, self._log, is_ephemeral=plan.is_ephemeral, takes_next_free_port=True)
+        self._parts: dict[str, Process] = {}
+        self._watchers: set[asyncio.Task[None]] = set()
+        self._stop = asyncio.Event()
+        self._signals = 0
+        self.exit_code = Exit.OK
+
+    async def run(self) -> None:
+        """Start everything, wait, and stop it in the right order: the demo, the workers, the broker.
+
+        Raises:
+            TqError: the broker could not start, or its disk failed.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._on_signal)
+        sys.setswitchinterval(SWITCH_SECONDS)
+        await self._broker.start()
+        try:
+            self._broker.died.add_done_callback(lambda _: self._stop.set())
+            self._greet()
+            for app in self._plan.apps:
+                await self._start_worker(app)
+            if self._plan.is_demo:
+                await self._start_demo()
+            await self._stop.wait()
+        finally:
+            await self._stop_parts()
+            await self._broker.stop()
+        if self._broker.died.done():
+            self._broker.died.result()
+
+    def _greet(self) -> None:
+        address, wanted = self._broker.addresses[0], self._settings.broker.port
+        if self._plan.is_demo:
+            is_taken = wanted and not address.endswith(f":{wanted}")
+            say(f"Broker at {address}" + (f" (port {wanted} is taken)" if is_taken else ""))
+        elif not self._plan.apps:
+            self._log.warning("no_application", meaning="tasks wait until a worker comes", run="tq worker module:app")
+
+    async def _start_worker(self, app: str) -> None:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tq.cli.main", "worker", app),
+            stdin=asyncio.subprocess.DEVNULL,
+            env={**self._environment(self._broker.addresses[-1]), **worker_variables(self._settings)},
+            # Ctrl-C goes to the whole group of the terminal; the workers must hear of it from here, and once.
+            start_new_session=True,
+        )
+        self._parts[app] = process
+        self._log.info("worker_started", app=app, worker_pid=process.pid)
+        self._watch(self._watch_worker(app, process))
+
+    async def _watch_worker(self, app: str, process: Process) -> None:
+        code = await process.wait()
+        del self._parts[app]
+        if self._stop.is_set():
+            return
+        if code == 0:  # an operator drained it
+            self._log.info("worker_left", app=app)
+            return
+        # It has said why on stderr. Its parent process restarts what crashes, so this is not for trying again.
+        self._log.error("worker_failed", app=app, exit_code=code)
+        self.exit_code = Exit.FAILED
+        self._stop.set()
+
+    async def _start_demo(self) -> None:
+        # In the terminal's own group: Ctrl-C ends the driver first.
+        driver = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", DRIVER), env=self._environment(self._broker.addresses[0])
+        )
+        self._parts[DRIVER] = driver
+        self._watch(self._watch_demo(driver))
+
+    async def _watch_demo(self, driver: Process) -> None:
+        code = await driver.wait()
+        del self._parts[DRIVER]
+        if code:
+            self.exit_code = Exit.INTERRUPTED if code == Exit.INTERRUPTED else Exit.FAILED
+        if code == 0 and is_attended():
+            say("\nThe broker and its workers stay up until Ctrl-C.")
+        else:
+            self._stop.set()
+
+    def _watch(self, watcher: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(watcher)
+        self._watchers.add(task)
+
+    def _environment(self, address: str) -> dict[str, str]:
+        if self._plan.is_demo:
+            return demo_environment(os.environ, address)
+        return {**os.environ, "TQ_URL": address}
+
+    def _on_signal(self) -> None:
+        self._signals += 1
+        self._stop.set()
+        if self._signals > 1:
+            # The second SIGTERM of a worker hands back at once what runs; after that, patience is over.
+            for process in self._parts.values():
+                _end(process, signal.SIGTERM if self._signals == 2 else signal.SIGKILL)
+
+    async def _stop_parts(self) -> None:
+        if self._parts:
+            say(f"Stopping {len(self._parts)} worker(s): what runs is finished first. Ctrl-C again hands it back.")
+        for process in self._parts.values():
+            _end(process, signal.SIGTERM)
+        await asyncio.gather(*self._watchers)
+
+
+def worker_variables(settings: Settings) -> dict[str, str]:
+    """The settings that a worker needs as environment variables: of files and flags, the worker sees only those."""
+    sections = {"worker": settings.worker, "log": settings.log}
+    return {
+        f"TQ_{section}_{name}".upper(): str(value).lower() if isinstance(value, bool) else str(value)
+        for section, values in sections.items()
+        for name, value in msgspec.structs.asdict(values).items()
+    }
+
+
+def _end(process: Process, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        process.send_signal(number)

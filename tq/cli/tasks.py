@@ -1,0 +1,183 @@
+"""`tq task`: look at tasks, wait for them, cancel them."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tq.cli.bulk import SAMPLE, by_ids, progress
+from tq.cli.exits import of_bulk
+from tq.cli.listing import emit, emit_one
+from tq.cli.moments import now_ms
+from tq.cli.options import ColorOption, ConfigFile, DryRun, OutputOption, Reason, Url, Yes
+from tq.cli.reach import complete_queue, reach, read_ids
+from tq.cli.results import show_outcome
+from tq.cli.terminal import confirm, say
+from tq.model.commands import BATCH_MAX
+from tq.model.durations import duration_ms
+from tq.model.errors import WrongState
+from tq.model.ids import format_id, parse_id
+from tq.model.task import Outcome, State, TaskSummary
+
+if TYPE_CHECKING:
+    from tq.client.blocking import Client
+
+app = typer.Typer(no_args_is_help=True)
+
+
+def _checked_id(text: str) -> str:
+    """Wrong ids are wrong before a broker is asked."""
+    parse_id(text)
+    return text
+
+
+TaskId = Annotated[str, typer.Argument(metavar="ID", callback=_checked_id, help="The task's id.")]
+Limit = Annotated[int, typer.Option("--limit", "-n", metavar="N", min=1, help="How many at most.")]
+All = Annotated[bool, typer.Option("--all", help="All of them, whatever --limit says.")]
+Queue = Annotated[
+    str | None,
+    typer.Option("--queue", "-q", metavar="QUEUE", autocompletion=complete_queue, help="Of this queue only."),
+]
+TaskType = Annotated[str | None, typer.Option("--type", metavar="TYPE", help="Of this task type only.")]
+
+
+@app.command("get")
+def get(
+    task_id: TaskId,
+    output: OutputOption = "table",
+    url: Url = None,
+    config: ConfigFile = None,
+    color: ColorOption = "auto",
+) -> None:
+    """Show all that the broker knows of a task."""
+    from tq.cli.task_view import task_fields, task_record
+
+    with reach(url, config) as client:
+        task = client.get_task(task_id)
+    emit_one(task_record(task), task_fields(task, now_ms()), output, format_id(task.id), color)
+
+
+@app.command("list")
+def list_(
+    state: Annotated[State | None, typer.Option("--state", "-s", help="In this state only.")] = None,
+    queue: Queue = None,
+    task_type: TaskType = None,
+    limit: Limit = 100,
+    is_all: All = False,
+    output: OutputOption = "table",
+    url: Url = None,
+    config: ConfigFile = None,
+    color: ColorOption = "auto",
+) -> None:
+    """List tasks.
+
+    \b
+    tq task list --state in_progress
+    tq task list --queue mail --all -o jsonl | jq .error_type
+    """
+    from tq.cli.task_view import tasks_view
+
+    with reach(url, config) as client:
+        tasks = pages(client, state, queue, task_type, None if is_all else limit)
+        shown = emit(tasks, tasks_view(now_ms()), output, color)
+    if output == "table" and not is_all and shown == limit:
+        say(f"{shown} shown; for more: --limit N or --all")
+
+
+def pages(
+    client: "Client", state: State | None, queue: str | None, task_type: str | None, limit: int | None
+) -> Iterator[TaskSummary]:
+    """Up to `limit` tasks, page by page, None for all."""
+    cursor, left = b"", limit
+    while left is None or left > 0:
+        size = BATCH_MAX if left is None else min(BATCH_MAX, left)
+        page = client.list_tasks(state=state, queue=queue, task_type=task_type, limit=size, cursor=cursor)
+        yield from page.tasks
+        left = None if left is None else left - len(page.tasks)
+        cursor = page.cursor
+        if not cursor:
+            return
+
+
+@app.command("wait")
+def wait(
+    task_id: TaskId,
+    timeout: Annotated[
+        str | None,
+        typer.Option(
+            "--timeout", "-t", metavar="DURATION", help='How long at most, such as "30s"; without it, for ever.'
+        ),
+    ] = None,
+    output: OutputOption = "table",
+    url: Url = None,
+    config: ConfigFile = None,
+) -> None:
+    """Wait until a task has ended, print its result, and exit by its outcome.
+
+    \b
+    Exits 0 if it completed, 1 if it failed for good or was cancelled, 8 if it had not ended in time.
+    """
+    seconds = None if timeout is None else duration_ms(timeout, "--timeout") / 1000
+    with reach(url, config) as client:
+        outcome = client.wait(task_id, seconds)
+    raise typer.Exit(show_outcome(outcome, output))
+
+
+@app.command("result")
+def result(
+    task_id: TaskId,
+    is_raw: Annotated[bool, typer.Option("--raw", help="The bytes as they are.")] = False,
+    output: OutputOption = "table",
+    url: Url = None,
+    config: ConfigFile = None,
+) -> None:
+    """Print the result of a task that has ended.
+
+    \b
+    Exits 0 if it completed, 1 if it failed for good or was cancelled, 5 if it has not ended yet.
+    """
+    with reach(url, config) as client:
+        task = client.get_task(task_id)
+    if not task.state.is_final:
+        raise WrongState(
+            f"task {task_id} is {task.state.value}: it has no result yet", hint=f"wait for it: tq task wait {task_id}"
+        )
+    outcome = Outcome(
+        id=task.id,
+        state=task.state,
+        result=task.result,
+        content_type=task.result_content_type,
+        reason=task.reason,
+        error=task.history[-1] if task.history and task.state is State.DEAD_LETTER else None,
+    )
+    raise typer.Exit(show_outcome(outcome, output, is_raw=is_raw))
+
+
+@app.command("cancel")
+def cancel(
+    task_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Ids; - reads them from stdin.")],
+    reason: Reason = "",
+    is_dry_run: DryRun = False,
+    is_agreed: Yes = False,
+    url: Url = None,
+    config: ConfigFile = None,
+) -> None:
+    """Cancel tasks: those that wait at once, those that run are asked to stop and never retried.
+
+    \b
+    Exits 5 if none of them could be cancelled, 7 if some could not: they had ended, or there is no such task.
+    """
+    ids = read_ids(task_ids)
+    with reach(url, config) as client:
+        if is_dry_run:
+            states = [client.get_task(task_id).state for task_id in ids]
+            say(f"Would cancel {sum(not state.is_final for state in states):,} of {len(ids):,} tasks.")
+            return
+        if len(ids) > 1:
+            for task_id in ids[:SAMPLE]:
+                say(f"  {task_id}")
+            confirm(f"Cancel these {len(ids):,} tasks?", is_agreed=is_agreed)
+        with progress("Cancelling", len(ids)) as advance:
+            tally = by_ids(ids, lambda batch: client.cancel(*batch, reason=reason), advance)
+    say(f"Cancelled {tally.done:,}" + (f"; skipped {tally.skipped:,} that had ended." if tally.skipped else "."))
+    raise typer.Exit(of_bulk(tally.done, tally.skipped))

@@ -1,0 +1,89 @@
+"""`tq up`: a broker and its workers in one command, and the demo on top."""
+
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tq.cli.options import ConfigFile
+from tq.cli.serving import (
+    DataDir,
+    Ephemeral,
+    Host,
+    Insecure,
+    LogFormat,
+    LogLevel,
+    Port,
+    Socket,
+    Sync,
+    run_loop,
+)
+
+
+def up(
+    apps: Annotated[
+        list[str] | None, typer.Argument(metavar="[APP...]", help="Applications to run, each module:name.")
+    ] = None,
+    is_demo: Annotated[
+        bool, typer.Option("--demo", help="Index this machine's Python standard library, one task a file.")
+    ] = False,
+    concurrency: Annotated[
+        int | None,
+        typer.Option("--concurrency", metavar="N", min=1, help="Tasks that one process runs at once.  [default: 4]"),
+    ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option("--processes", metavar="N", min=1, help="Worker processes of each application.  [default: 1]"),
+    ] = None,
+    queues: Annotated[
+        str | None,
+        typer.Option("--queues", metavar="QUEUES", help="Queues to serve, such as mail:10,default:1.  [default: all]"),
+    ] = None,
+    host: Host = None,
+    port: Port = None,
+    data_dir: DataDir = None,
+    socket: Socket = None,
+    insecure: Insecure = None,
+    sync: Sync = None,
+    is_ephemeral: Ephemeral = False,
+    log_level: LogLevel = None,
+    log_format: LogFormat = None,
+    config: ConfigFile = None,
+) -> None:
+    """Run a broker and the workers of your applications, until Ctrl-C.
+
+    \b
+    tq up shop:app
+    tq up shop:app reports:app --processes 2
+    tq up --demo
+
+    A busy port is no error: the next free one is taken, and named. Ctrl-C lets the workers finish what they run, then
+    stops the broker; a second one hands back at once what still runs.
+    """
+    from tq.cli.demo import APP, DEMO_SETTINGS
+    from tq.cli.supervise import Plan, Supervisor
+    from tq.config.loading import Flag, load_settings
+
+    with ExitStack() as stack:
+        if is_demo and data_dir is None and not is_ephemeral:
+            data_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tq-demo-")))
+        flags = [
+            Flag("--concurrency", "worker.concurrency", concurrency),
+            Flag("--processes", "worker.processes", processes),
+            Flag("--queues", "worker.queues", queues),
+            Flag("--host", "broker.host", host),
+            Flag("--port", "broker.port", port),
+            Flag("--data-dir", "persistence.data_dir", None if data_dir is None else str(data_dir)),
+            Flag("--socket", "broker.socket", socket),
+            Flag("--insecure", "broker.insecure", insecure),
+            Flag("--sync", "persistence.sync", sync),
+            Flag("--log-level", "log.level", log_level),
+            Flag("--log-format", "log.format", log_format),
+        ]
+        loaded = load_settings(config, flags=[*(DEMO_SETTINGS if is_demo else ()), *flags])
+        wanted = dict.fromkeys([*(apps or ()), *((APP,) if is_demo else ())])
+        supervisor = Supervisor(loaded.settings, Plan(list(wanted), is_demo=is_demo, is_ephemeral=is_ephemeral))
+        run_loop(supervisor.run())
+    raise typer.Exit(supervisor.exit_code)

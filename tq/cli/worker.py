@@ -1,0 +1,73 @@
+"""`tq worker APP`: a worker of an application. Its admin verbs are in workers.py."""
+
+from typing import Annotated
+
+import typer
+
+from tq.cli.options import ConfigFile, Url
+from tq.cli.serving import LogFormat, LogLevel
+
+SHORT_HELP = "Run the tasks of an application; also: list, drain."
+HELP = """Run the tasks of an application: tq worker APP [OPTIONS].
+
+\b
+tq worker shop:app
+tq worker shop:app --concurrency 16 --queues mail:10,default:1
+tq worker run --help      all options
+"""
+
+
+def run(
+    app: Annotated[str, typer.Argument(metavar="APP", help="The application, module:name.")],
+    concurrency: Annotated[
+        int | None,
+        typer.Option("--concurrency", metavar="N", min=1, help="Tasks that one process runs at once.  [default: 4]"),
+    ] = None,
+    processes: Annotated[
+        int | None, typer.Option("--processes", metavar="N", min=1, help="Processes.  [default: 1]")
+    ] = None,
+    queues: Annotated[
+        str | None,
+        typer.Option("--queues", metavar="QUEUES", help="Queues to serve, such as mail:10,default:1.  [default: all]"),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", metavar="NAME", help="How the worker is shown.  [default: host name and pid]"),
+    ] = None,
+    max_tasks: Annotated[
+        int | None,
+        typer.Option(
+            "--max-tasks", metavar="N", min=0, help="Replace a process after so many tasks.  [default: never]"
+        ),
+    ] = None,
+    max_rss_mb: Annotated[
+        int | None,
+        typer.Option("--max-rss-mb", metavar="N", min=0, help="Replace a process above this memory.  [default: never]"),
+    ] = None,
+    prefetch_max: Annotated[
+        int | None,
+        typer.Option("--prefetch-max", metavar="N", min=0, help="Very short tasks fetched ahead.  [default: 1000]"),
+    ] = None,
+    shutdown_timeout: Annotated[
+        int | None,
+        typer.Option(
+            "--shutdown-timeout",
+            metavar="SECONDS",
+            min=0,
+            help="Seconds that running tasks get at the end.  [default: 60]",
+        ),
+    ] = None,
+    log_level: LogLevel = None,
+    log_format: LogFormat = None,
+    url: Url = None,
+    config: ConfigFile = None,
+) -> None:
+    """Run the tasks of an application until Ctrl-C or SIGTERM.
+
+    \b
+    tq worker shop:app
+    tq worker shop:app --concurrency 16 --queues mail:10,default:1
+
+    The first signal lets what runs finish; the second hands it back at once.
+    """
+    raise NotImplementedError
