@@ -31,6 +31,18 @@ def render(ctx: tq.Context, page: int) -> bytes:
 async def first(ctx: tq.Context, page: int) -> float:
     return 1.5
 
+@app.task
+async def keep(event: object, *, at: int) -> int:
+    return at
+
+@app.task(queue="events")
+def count(*numbers: int) -> int:
+    return len(numbers)
+
+@app.task
+async def merge(left: int, right: dict[str, Any], *, ctx: tq.Context = tq.INJECTED) -> dict[str, Any]:
+    return right
+
 async def right() -> None:
     handle = await welcome.enqueue(7, "acme")
     assert_type(handle, tq.TaskHandle[str])
@@ -48,6 +60,10 @@ async def right() -> None:
     assert_type(render.enqueue_sync(5).result_sync(), bytes)
     assert_type(await first(5), float)
     assert_type(await (await first.enqueue(page=5)).result(), float)
+
+    assert_type(await keep.enqueue(event={}, at=5), tq.TaskHandle[int])
+    assert_type(count.enqueue_sync(1, 2, 3), tq.TaskHandle[int])
+    assert_type(await merge.enqueue(1, {"a": 1}), tq.TaskHandle[dict[str, Any]])
 """
 
 WRONG = """
@@ -58,6 +74,8 @@ async def wrong() -> None:
     await resize.enqueue("a", 5)
     await resize.enqueue("a", width="5")
     await render.enqueue()
+    await merge.enqueue("a", {})
+    count.enqueue_sync("a")
     await welcome.options(delay=5).enqueue(7)
     await welcome.options(deley="5m").enqueue(7)
     number: int = await (await welcome.enqueue(7)).result()

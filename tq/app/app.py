@@ -20,10 +20,21 @@ R = TypeVar("R")
 AnyTask = TaskType[..., Any, Any]
 
 
+class _Anything:
+    """No handler asks for one: what takes it as its first argument takes any object there, a Context too, and is not
+    to be mistaken for a handler that asks for its context."""
+
+
 class Decorator(Protocol):
     """What `@app.task(...)` gives: makes a function a task. A context that is the first parameter is left out of the
     types of `enqueue` and of the call."""
 
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[_Anything, P], Coroutine[Any, Any, R]], /
+    ) -> TaskType[..., Coroutine[Any, Any, R], R]: ...
+    @overload
+    def __call__(self, function: Callable[Concatenate[_Anything, P], R], /) -> TaskType[..., R, R]: ...
     @overload
     def __call__(
         self, function: Callable[Concatenate[Context, P], Coroutine[Any, Any, R]], /
@@ -101,6 +112,12 @@ class App:
         before, self._backend = self._backend, backend
         return before
 
+    @overload
+    def task(
+        self, function: Callable[Concatenate[_Anything, P], Coroutine[Any, Any, R]], /
+    ) -> TaskType[..., Coroutine[Any, Any, R], R]: ...
+    @overload
+    def task(self, function: Callable[Concatenate[_Anything, P], R], /) -> TaskType[..., R, R]: ...
     @overload
     def task(
         self, function: Callable[Concatenate[Context, P], Coroutine[Any, Any, R]], /
