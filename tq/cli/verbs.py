@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from tq import __version__
-from tq.cli import backup, broker, config, dead, doctor, queues, stats, submit, tasks, up, worker, workers
+from tq.cli import backup, bench, broker, config, dead, doctor, queues, stats, submit, tasks, up, worker, workers
 from tq.cli.groups import COLUMNS_MAX, RunByDefaultGroup, SectionGroup
 
 RUN = "Run"
@@ -58,4 +58,5 @@ app.add_typer(dead.app, name="dead", rich_help_panel=OPERATE, help="Dead letters
 app.command("backup", rich_help_panel=KEEP)(backup.backup)
 app.command("restore", rich_help_panel=KEEP)(backup.restore)
 app.command("doctor", rich_help_panel=KEEP)(doctor.doctor)
+app.command("bench", rich_help_panel=KEEP)(bench.bench)
 app.add_typer(config.app, name="config", rich_help_panel=KEEP, help="Settings: show, check, example.")
