@@ -106,6 +106,7 @@ class GatedStore(MemoryStore):
         if self.on_apply is not None:
             raise self.on_apply
         self.applied.append(sum(map(len, writes)))
+        super().apply(writes)
 
     def sync(self) -> None:
         self.syncs_begun += 1
@@ -222,9 +223,9 @@ class LogRecorder:
         (found,) = [event for event in self.events if event["event"] == name]
         return found
 
-    async def until(self, name: str) -> dict[str, Any]:
-        """The facts of an event, once it is there."""
-        while name not in self.names():
+    async def until(self, name: str, count: int = 1) -> dict[str, Any]:
+        """The facts of the latest event of this name, once there are `count`."""
+        while self.names().count(name) < count:
             self._came.clear()
             await self._came.wait()
-        return self.find(name)
+        return [event for event in self.events if event["event"] == name][-1]

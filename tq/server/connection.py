@@ -140,6 +140,7 @@ class Connection(asyncio.Protocol):
         self._transport.set_write_buffer_limits(WRITE_HIGH_WATER_BYTES, WRITE_HIGH_WATER_BYTES // 2)
         _keep_alive(transport.get_extra_info("socket"))
         self._timer = self._loop.call_later(self._limits.hello, self._refuse_silent)
+        self._log.debug("connection_opened", session=self.session_id, peer=str(transport.get_extra_info("peername")))
         self._broker.add(self)
 
     def data_received(self, data: bytes) -> None:
@@ -172,6 +173,7 @@ class Connection(asyncio.Protocol):
         """More is unsent than the high-water mark: take no more requests until it has left."""
         self._is_stuck = True
         self._stuck_since = self._loop.time()
+        self._log.debug("connection_pushed_back", session=self.session_id)
         self._set_reading()
 
     def resume_writing(self) -> None:
@@ -187,6 +189,7 @@ class Connection(asyncio.Protocol):
         if self.is_worker:
             self._log.info("worker_disconnected", session=self.session_id)
         self._owner.forget(self)
+        self._log.debug("connection_closed", session=self.session_id)
 
     # Called by the broker loop: see Session.
 
