@@ -181,7 +181,12 @@ CYCLE: list[Any] = []
 CYCLE.append(CYCLE)
 
 
-@pytest.mark.parametrize("value", [object(), [{"a": open}], lambda: 0, "\ud800", CYCLE, {1: {2: object()}}])
+class Evil:
+    def model_dump(self) -> Any:
+        raise KeyError("no")
+
+
+@pytest.mark.parametrize("value", [Evil(), object(), [{"a": open}], lambda: 0, "\ud800", CYCLE, {1: {2: object()}}])
 def test_what_has_no_form_is_refused(value: Any) -> None:
     with pytest.raises(InvalidArgument, match="cannot be encoded"):
         encode(value)

@@ -74,6 +74,21 @@ def test_dataclasses_arrive_as_dataclasses() -> None:
     assert round_trip(handler, Invoice(1, ("a", "b"))) == Invoice(1, ("a", "b"))
 
 
+@dataclasses.dataclass
+class Picky:
+    number: int
+
+    def __post_init__(self) -> None:
+        {1: "one"}[self.number]
+
+
+def test_a_class_that_does_not_want_its_values_refuses_the_arguments() -> None:
+    def handler(picky: Picky) -> None: ...
+
+    with pytest.raises(InvalidArgument, match="task 'job': the arguments cannot be built: KeyError: 2"):
+        Signature("job", handler).decode(encode({"picky": {"number": 2}}), ARGUMENTS)
+
+
 def test_a_parameter_without_an_annotation_takes_anything() -> None:
     def handler(value):  # type: ignore[no-untyped-def]
         return value
@@ -123,6 +138,20 @@ def test_wrong_arguments_are_refused_when_they_are_enqueued(
         Signature("job", welcome).encode(args, kwargs)
 
     assert refusal.value.message.startswith(message)
+
+
+def test_arguments_that_are_nested_too_deeply_as_a_whole_are_refused() -> None:
+    """MessagePack's bound is 511 levels; the map of arguments is one of them."""
+    deep: list[Any] = []
+    while True:
+        try:
+            encode(deep)
+        except InvalidArgument:
+            break
+        deep = [deep]
+
+    with pytest.raises(InvalidArgument, match="recursion limit exceeded"):
+        Signature("job", lambda value: None).encode((deep[0],), {})
 
 
 def test_wrong_arguments_for_the_rest_are_named_too() -> None:

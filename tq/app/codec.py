@@ -59,7 +59,7 @@ def encode(value: object) -> bytes:
     """
     try:
         packed: bytes = msgpack.packb(value, default=_plain, strict_types=True)
-    except (TypeError, ValueError, OverflowError, RecursionError) as cause:
+    except Exception as cause:  # msgpack's own, or whatever the code of a value's class raises
         raise InvalidArgument(f"cannot be encoded: {cause}", hint="pass plain data, such as an id") from None
     return packed
 

@@ -64,11 +64,6 @@ class Signature:
         """Whether a call needs a Context."""
         return self._context is not None
 
-    @property
-    def context_name(self) -> str:
-        """The name of the parameter that takes the Context; empty if there is none."""
-        return self._context.name if self._context else ""
-
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Arguments by the name of their parameter, without defaults.
 
@@ -140,6 +135,10 @@ class Signature:
             values = msgspec.structs.astuple(self._decoder.decode(payload, content_type))
         except InvalidArgument as cause:
             raise self._explained(cause.message) from None
+        except Exception as cause:  # whatever the code of the application's own classes raises
+            raise InvalidArgument(
+                f"task {self._task_type!r}: the arguments cannot be built: {type(cause).__name__}: {cause}"
+            ) from cause
         return self._with_unions(values) if self._unions else values
 
     def read_result(self, result: bytes, content_type: str) -> Any:
