@@ -5,7 +5,8 @@ of its queue together, so that no operation can change one and forget another. `
 """
 
 import random
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -197,8 +198,8 @@ class Ledger:
         self._touched_lanes[lane.number] = lane
         return lane
 
-    def check_new_lanes(self, wanted: set[tuple[str, str, Tier]]) -> None:
-        """Whether these lanes may be made.
+    def check_new_lanes(self, wanted: Iterable[tuple[str, str, Tier]]) -> None:
+        """Whether these lanes, all different and none of them there yet, may be made.
 
         Raises:
             InvalidArgument: a name that `check_name` refuses.
@@ -206,14 +207,17 @@ class Ledger:
         """
         queues_max = self.settings.broker.max_queues
         new_queues: set[str] = set()
+        types: Counter[tuple[str, Tier]] = Counter()
         for queue_name, task_type, tier in wanted:
             check_name("task type", task_type)
             queue = self.queues.get(queue_name)
             if queue is None:
                 check_name("queue", queue_name)
                 new_queues.add(queue_name)
-            elif len(queue.lanes[tier]) >= TYPES_MAX:
-                raise TooManyRequests(f"queue {queue_name!r} holds {TYPES_MAX} different task types")
+            types[queue_name, tier] += 1
+            known = len(queue.lanes[tier]) if queue is not None else 0
+            if known + types[queue_name, tier] > TYPES_MAX:
+                raise TooManyRequests(f"queue {queue_name!r} would hold more than {TYPES_MAX} different task types")
         if new_queues and len(self.queues) + len(new_queues) > queues_max:
             raise TooManyRequests(
                 f"queue {min(new_queues)!r} would be one more than broker.max_queues = {queues_max}",
@@ -404,6 +408,8 @@ class Ledger:
         self.changes.delete(Table.BODIES, record.id)
         if record.has_state:
             self.changes.delete(Table.STATES, record.id)
+        if record.stored.expires_at_ms:
+            self.delete_due(DueKind.EXPIRE, record.stored.expires_at_ms, record.id)
         key = record.options.key
         if key is not None:
             queue = self.lane_of(record.stored).queue

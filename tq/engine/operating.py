@@ -153,6 +153,9 @@ def retry_dead(ledger: Ledger, request: RetryDead, now_ms: int) -> Affected:
         )
         ledger.put_state(record.id, state)
         ledger.put_ready(ledger.lane_of(record.stored), Ready(record.id, sequence, 0, 0, now_ms))
+        if 0 < record.stored.expires_at_ms <= now_ms:
+            # Too late for its producer, but an operator wants it to run.
+            ledger.delete_due(DueKind.EXPIRE, record.stored.expires_at_ms, record.id)
 
     return _each_dead(ledger, request, retry)
 

@@ -92,7 +92,7 @@ def register(ledger: Ledger, session: int, hello: WorkerHello, now_ms: int) -> l
 def _reconcile(ledger: Ledger, worker: Worker, session: int, now_ms: int) -> list[bytes]:
     """Make the leases what the worker really holds: what it never got goes back, what it lost is named."""
     held = {ref.task_id: ref.token for ref in worker.hello.held}
-    for lease in list(worker.leases.values()):
+    for lease in reversed(list(worker.leases.values())):  # the last first: each goes before the one put back just now
         if held.get(lease.id) != lease.token:
             hand_back(ledger, lease, now_ms)
         elif lease.cancel_reason is not None:
@@ -229,7 +229,7 @@ def _give_up(
     ledger: Ledger, worker: Worker, message: str, evidence: str, running: set[bytes] | None, now_ms: int
 ) -> None:
     """Forget a worker; its tasks count a crash, or only those in `running` where that is known."""
-    for lease in list(worker.leases.values()):
+    for lease in reversed(list(worker.leases.values())):  # the last first: each goes before the one put back just now
         if running is None or lease.id in running:
             crash(ledger, lease, message, evidence, now_ms)
         else:

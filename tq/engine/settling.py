@@ -54,8 +54,9 @@ def ack(ledger: Ledger, request: Ack, now_ms: int) -> Settled:
             started_at_ms=lease.leased_at_ms,
             result=success.result,
             content_type=success.content_type,
-            history=_history(ledger, lease) if lease.has_state else (),
         )
+        if lease.has_state:
+            state = _with_past(ledger, state, lease.id)
         states[lease.id] = encode(state)
         ledger.put_due(DueKind.REMOVE, remove_at_ms, lease.id)
         if waiters:
@@ -63,9 +64,12 @@ def ack(ledger: Ledger, request: Ack, now_ms: int) -> Settled:
     return Settled(request.request_id, lost)
 
 
-def _history(ledger: Ledger, lease: Lease) -> tuple[AttemptRecord, ...]:
-    row = ledger.changes.get(Table.STATES, lease.id)
-    return decode_state(row).history if row is not None else ()
+def _with_past(ledger: Ledger, state: TaskState, task_id: bytes) -> TaskState:
+    row = ledger.changes.get(Table.STATES, task_id)
+    if row is None:
+        return state
+    past = decode_state(row)
+    return msgspec.structs.replace(state, history=past.history, resubmitted_as=past.resubmitted_as)
 
 
 def nack(ledger: Ledger, request: Nack, now_ms: int) -> Settled:
@@ -106,7 +110,7 @@ def fail(ledger: Ledger, lease: Lease, failure: Failure, now_ms: int) -> None:
         if delay_ms is None:
             delay_ms = backoff_ms(lease.attempt, record.options.retry, ledger.random.random())
         # Counted from now: from the lease's start, a task that failed late would be retried at once.
-        _wait_until(ledger, record, State.FAILED, now_ms + min(delay_ms, DURATION_MS_MAX))
+        _wait_until(ledger, record, lease, State.FAILED, now_ms + min(delay_ms, DURATION_MS_MAX))
 
 
 def _after_attempt(state: TaskState, lease: Lease, attempt: AttemptRecord) -> TaskState:
@@ -119,7 +123,7 @@ def _after_attempt(state: TaskState, lease: Lease, attempt: AttemptRecord) -> Ta
     )
 
 
-def _wait_until(ledger: Ledger, record: Record, state: State, when_ms: int) -> None:
+def _wait_until(ledger: Ledger, record: Record, lease: Lease, state: State, when_ms: int) -> None:
     row = ledger.lane_of(record.stored).queue.row
     if state is State.FAILED:
         row.retrying += 1
@@ -127,13 +131,15 @@ def _wait_until(ledger: Ledger, record: Record, state: State, when_ms: int) -> N
         row.scheduled += 1
     ledger.put_state(record.id, msgspec.structs.replace(record.state, state=state, sequence=0, scheduled_at_ms=when_ms))
     ledger.put_due(DueKind.READY, when_ms, record.id)
-    _watch_expiry(ledger, record)
+    _watch_expiry(ledger, record, lease)
 
 
-def _watch_expiry(ledger: Ledger, record: Record) -> None:
-    # The row may have been used up while the task ran; a task that waits again can expire again.
-    if record.stored.expires_at_ms:
-        ledger.put_due(DueKind.EXPIRE, record.stored.expires_at_ms, record.id)
+def _watch_expiry(ledger: Ledger, record: Record, lease: Lease) -> None:
+    # The row may have been used up while the task ran; a task that waits again can expire again. One that became ready
+    # after its expiry was retried from the dead letters: whoever did that wants it to run.
+    expires_at_ms = record.stored.expires_at_ms
+    if expires_at_ms > lease.ready_at_ms:
+        ledger.put_due(DueKind.EXPIRE, expires_at_ms, record.id)
 
 
 def release(ledger: Ledger, request: Release, now_ms: int) -> Settled:
@@ -143,7 +149,7 @@ def release(ledger: Ledger, request: Release, now_ms: int) -> Settled:
         if request.delay_ms and lease.cancel_reason is None:
             record = ledger.find(lease.id)
             ledger.drop_lease(lease)
-            _wait_until(ledger, record, State.PENDING, now_ms + min(request.delay_ms, DURATION_MS_MAX))
+            _wait_until(ledger, record, lease, State.PENDING, now_ms + min(request.delay_ms, DURATION_MS_MAX))
         else:
             hand_back(ledger, lease, now_ms)
     return Settled(request.request_id, lost)
@@ -163,7 +169,7 @@ def _put_front(ledger: Ledger, record: Record, lease: Lease) -> None:
     # Its state row, if any, still says that it is pending with this sequence: leasing does not touch it.
     ready = Ready(lease.id, lease.sequence, lease.attempt - 1, lease.crashes, lease.ready_at_ms)
     ledger.put_ready(lease.lane, ready)
-    _watch_expiry(ledger, record)
+    _watch_expiry(ledger, record, lease)
 
 
 def cancelled(ledger: Ledger, request: CancelledByWorker, now_ms: int) -> Settled:

@@ -4,6 +4,7 @@ from collections import Counter
 
 from tq.engine.lanes import Lane, Ready
 from tq.engine.ledger import DEFAULT_OPTIONS, Ledger, encode, idempotency_key
+from tq.engine.queues import Queue
 from tq.engine.tables import DueKind, Table
 from tq.model.commands import Submit
 from tq.model.durations import DURATION_MS_MAX
@@ -89,7 +90,7 @@ def _check(ledger: Ledger, request: Submit) -> list[Lane | None]:
     """The lanes of the tasks, None where one is still to be made; changes nothing."""
     lane_of, payload_max = ledger.lanes.get, ledger.settings.broker.max_payload_bytes
     lanes: list[Lane | None] = []
-    new_lanes: set[tuple[str, str, Tier]] = set()
+    new_lanes: dict[tuple[str, str, Tier], None] = {}  # a set in a fixed order: which error comes first is no chance
     for index, spec in enumerate(request.tasks):
         if len(spec.payload) > payload_max:
             raise PayloadTooLarge(
@@ -110,7 +111,7 @@ def _check(ledger: Ledger, request: Submit) -> list[Lane | None]:
         lane = lane_of(place)
         lanes.append(lane)
         if lane is None:
-            new_lanes.add(place)
+            new_lanes[place] = None
     if new_lanes:
         ledger.check_new_lanes(new_lanes)
     _check_depth(ledger, request)
@@ -161,9 +162,26 @@ def _check_depth(ledger: Ledger, request: Submit) -> None:
         if waiting + count <= threshold:
             continue
         # Tasks that are there already are no new load: a repeated submit must be answered, however full the queue is.
-        is_new = sum(spec.queue == name and ledger.changes.get(Table.BODIES, spec.id) is None for spec in request.tasks)
-        if is_new and waiting + is_new > threshold:
+        new = _count_new(ledger, queue, [spec for spec in request.tasks if spec.queue == name])
+        if new and waiting + new > threshold:
             raise QueueFull(
                 f"queue {name!r} holds {waiting} waiting tasks; the limit is {threshold}",
                 hint="add workers, submit later, or raise broker.queue_depth_threshold",
             )
+
+
+def _count_new(ledger: Ledger, queue: Queue | None, specs: list[TaskSpec]) -> int:
+    """How many of these tasks a queue does not hold yet, by id or by key."""
+    ids: set[bytes] = set()
+    keys: set[str] = set()
+    for spec in specs:
+        if spec.id in ids or ledger.changes.get(Table.BODIES, spec.id) is not None:
+            continue
+        key = spec.options.key if spec.options is not None else None
+        if key is not None:
+            is_known = queue is not None and ledger.changes.get(Table.KEYS, idempotency_key(queue, key)) is not None
+            if is_known or key in keys:
+                continue
+            keys.add(key)
+        ids.add(spec.id)
+    return len(ids)
