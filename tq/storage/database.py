@@ -27,13 +27,11 @@ class Recovery(Enum):
 
     WHOLE = "whole"  # refuse any
     PREFIX = "prefix"  # stop at the first
-    SALVAGE = "salvage"  # leave out what is damaged and go on behind it: only for `tq doctor --repair`
 
 
 _RECOVERY = {
     Recovery.WHOLE: DBRecoveryMode.absolute_consistency,
     Recovery.PREFIX: DBRecoveryMode.point_in_time,
-    Recovery.SALVAGE: DBRecoveryMode.skip_any_corrupted_record,
 }
 
 

@@ -5,22 +5,19 @@ behind them, then makes indexes and counters anew from the records. A task whose
 at least once. The damaged log files are kept beside the database.
 """
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from tq.engine.tables import META_ENGINE, Table
 from tq.model.errors import InvalidArgument, StorageCorrupt
 from tq.storage.consistency import Examination, Fault, Finding
+from tq.storage.damage import Verdict, cut_off, damaged_manifest, examine, missing_log, salvage
 from tq.storage.database import Database, Recovery
 from tq.storage.high_water import HighWater, read_high_water, reset_high_water
 from tq.storage.lock import DirectoryLock
-from tq.storage.opening import DATABASE_NAME, close_quietly, refuse_missing_log
+from tq.storage.opening import DATABASE_NAME, close_quietly
 from tq.storage.rows import applied_of, database_id_of, format_of
 from tq.storage.upgrade import upgrade
-from tq.storage.wal import Verdict, examine, log_files
-
-DAMAGED_PREFIX = "damaged-"
 
 
 def examine_directory(directory: Path, *, repair: bool = False) -> Iterator[Finding]:
@@ -46,11 +43,25 @@ def examine_directory(directory: Path, *, repair: bool = False) -> Iterator[Find
 
 def _examine(directory: Path, *, repair: bool) -> Iterator[Finding]:
     path = directory / DATABASE_NAME
-    recovery, finding = _judge_log(directory, repair=repair)
-    if finding is not None:
-        yield finding
+    if what := damaged_manifest(path):
+        yield Finding(Fault.FILE_DAMAGED, what)
+        return
+    if what := missing_log(path):
+        yield Finding(Fault.LOG_MISSING, what, "accepted as it is", repair)
+    verdict = examine(path)
+    if verdict is not None:
+        yield _log_finding(verdict, is_repaired=repair)
+        if not repair:
+            return  # RocksDB might not return from opening it
     try:
-        database = Database(path, recovery, read_only=not repair)
+        if verdict is None:
+            database = Database(path, read_only=not repair)
+        elif verdict.may_cut:
+            with cut_off(directory, verdict):
+                database = Database(path, Recovery.PREFIX)
+        else:
+            salvage(directory, verdict)
+            database = Database(path)
     except StorageCorrupt as cause:
         yield Finding(Fault.FILE_DAMAGED, cause.message)
         return
@@ -68,29 +79,11 @@ def _examine(directory: Path, *, repair: bool) -> Iterator[Finding]:
         close_quietly(database)
 
 
-def _judge_log(directory: Path, *, repair: bool) -> tuple[Recovery, Finding | None]:
-    """How the database can be opened, and what that says of its log."""
-    path = directory / DATABASE_NAME
-    try:
-        refuse_missing_log(directory)
-    except StorageCorrupt as cause:
-        return Recovery.SALVAGE, Finding(Fault.LOG_MISSING, cause.message, "accepted as it is", repair)
-    verdict = examine(path)
-    if verdict is None:
-        return Recovery.WHOLE, None
+def _log_finding(verdict: Verdict, *, is_repaired: bool) -> Finding:
     where = f"the log is damaged at byte {verdict.offset:,} of {verdict.path}: {verdict.what}; {verdict.reason}"
     if verdict.may_cut:
-        return Recovery.PREFIX, Finding(Fault.LOG_TORN, where, f"{verdict.bytes_behind:,} bytes cut off", repair)
-    if repair:
-        _keep_damaged(directory, verdict)
-    return Recovery.SALVAGE, Finding(Fault.LOG_DAMAGED, where, "the damaged records left out", repair)
-
-
-def _keep_damaged(directory: Path, verdict: Verdict) -> None:
-    kept = directory / f"{DAMAGED_PREFIX}{verdict.path.stem}"
-    kept.mkdir(mode=0o700, exist_ok=True)
-    for log in log_files(directory / DATABASE_NAME):
-        shutil.copy2(log, kept)
+        return Finding(Fault.LOG_TORN, where, f"{verdict.bytes_behind:,} bytes cut off", is_repaired)
+    return Finding(Fault.LOG_DAMAGED, where, "the damaged records left out, and kept beside the database", is_repaired)
 
 
 def _compare(directory: Path, database: Database) -> str | None:

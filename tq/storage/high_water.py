@@ -75,7 +75,7 @@ class HighWaterFile:
         self._database = database
         self._mutex = threading.Lock()
         mark = read_high_water(directory)
-        if mark is None:
+        if mark is None or mark.database != database:
             mark = HighWater(applied, database)
             reset_high_water(directory, mark)
         self._applied = mark.applied

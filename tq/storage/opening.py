@@ -21,12 +21,12 @@ import msgspec
 
 from tq.engine.tables import META_ENGINE, Table
 from tq.model.errors import StorageCorrupt, StorageFailed, TqError
+from tq.storage.damage import Verdict, cut_off, damaged_manifest, examine, lines_up, missing_log
 from tq.storage.database import Database, Recovery
 from tq.storage.failures import DOCTOR_HINT, storage_error
 from tq.storage.high_water import HighWater, read_high_water
 from tq.storage.rows import applied_of, database_id_of, format_of, identity_writes
 from tq.storage.upgrade import upgrade
-from tq.storage.wal import Verdict, examine, log_files, missing_log
 
 DATABASE_NAME = "db"
 
@@ -77,11 +77,18 @@ def open_database(directory: Path) -> tuple[Database, OpenReport]:
         FormatTooNew: a newer tq wrote it.
         StorageFailed, DiskFull: RocksDB could not open it for another reason.
     """
+    try:
+        return _open_database(directory)
+    except OSError as cause:
+        raise storage_error(cause, "cannot open the database", directory) from cause
+
+
+def _open_database(directory: Path) -> tuple[Database, OpenReport]:
     mark = read_high_water(directory)
     path = directory / DATABASE_NAME
     cut = None
     if (path / "CURRENT").exists():
-        refuse_missing_log(directory)
+        refuse_missing_files(directory)
         database, cut = _open_whole(directory)
     else:
         _refuse_remains(directory, mark)
@@ -90,6 +97,8 @@ def open_database(directory: Path) -> tuple[Database, OpenReport]:
         version = format_of(database)
         is_new = version is None
         if version is None:
+            if mark is not None and mark.applied > 0:
+                raise _went_back(directory, 0, mark.applied)
             _make_identity(database, directory)
         else:
             upgrade(database, version, directory)
@@ -119,30 +128,35 @@ def close_quietly(database: Database) -> None:
         return
 
 
-def refuse_missing_log(directory: Path) -> None:
-    """Raise StorageCorrupt if a log file was removed. RocksDB always keeps one, empty after an orderly end."""
+def refuse_missing_files(directory: Path) -> None:
+    """Raise StorageCorrupt if RocksDB should not be shown the directory, whatever its logs hold."""
     path = directory / DATABASE_NAME
-    what = missing_log(path) if log_files(path) else f"{path} has no *.log file"
-    if what:
-        raise StorageCorrupt(
-            f"a part of the write-ahead log is missing: {what}", hint=DOCTOR_HINT.format(directory=directory)
-        )
+    hint = DOCTOR_HINT.format(directory=directory)
+    if what := damaged_manifest(path):
+        raise StorageCorrupt(f"the list of the files of the database is damaged: {what}", hint=hint)
+    if what := missing_log(path):
+        raise StorageCorrupt(f"a part of the write-ahead log is missing: {what}", hint=hint)
 
 
 def _open_whole(directory: Path) -> tuple[Database, Verdict | None]:
     path = directory / DATABASE_NAME
-    try:
-        return Database(path), None
-    except StorageCorrupt as refused:
-        verdict = examine(path)
-        if verdict is None:  # the damage is elsewhere
-            raise
-        if not verdict.may_cut:
-            raise StorageCorrupt(
-                f"the write-ahead log is damaged at byte {verdict.offset:,} of {verdict.path}: {verdict.what}; "
-                f"{verdict.reason}; {verdict.bytes_behind:,} bytes of log lie from there on",
-                hint=DOCTOR_HINT.format(directory=directory),
-            ) from refused
+    refused: StorageCorrupt | None = None
+    if lines_up(path):
+        try:
+            return Database(path), None
+        except StorageCorrupt as cause:
+            refused = cause
+    verdict = examine(path)
+    if verdict is None:  # the damage is elsewhere
+        assert refused is not None, "a log that does not line up is damaged"
+        raise refused
+    if not verdict.may_cut:
+        raise StorageCorrupt(
+            f"the write-ahead log is damaged at byte {verdict.offset:,} of {verdict.path}: {verdict.what}; "
+            f"{verdict.reason}; {verdict.bytes_behind:,} bytes of log lie from there on",
+            hint=DOCTOR_HINT.format(directory=directory),
+        ) from refused
+    with cut_off(directory, verdict):
         return Database(path, Recovery.PREFIX), verdict
 
 
@@ -183,8 +197,12 @@ def _compare(report: OpenReport, mark: HighWater) -> None:
             hint=f"if it was put there on purpose, accept it with: tq doctor --repair {report.directory}",
         )
     if report.applied < mark.applied:
-        raise StorageCorrupt(
-            f"the database in {report.directory} went back in time: it ends at batch {report.applied:,}, "
-            f"but batch {mark.applied:,} had been synced; its log was cut, or an older copy was put in its place",
-            hint=f"put the newer one back, or accept the loss with: tq doctor --repair {report.directory}",
-        )
+        raise _went_back(report.directory, report.applied, mark.applied)
+
+
+def _went_back(directory: Path, found: int, synced: int) -> StorageCorrupt:
+    return StorageCorrupt(
+        f"the database in {directory} went back in time: it ends at batch {found:,}, but batch {synced:,} had been "
+        f"synced; its log was cut, or an older copy was put in its place",
+        hint=f"put the newer one back, or accept the loss with: tq doctor --repair {directory}",
+    )
