@@ -1,5 +1,6 @@
 import asyncio
 import gc
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -170,6 +171,15 @@ async def test_cancelling_the_wait_for_a_reply_leaves_the_connection_whole() -> 
         peer.send(Affected(third.request_id, 3))
 
         assert await kept == Affected(3, 3)
+
+
+async def test_the_kernel_is_asked_to_find_out_about_hosts_that_vanish() -> None:
+    async with connected() as (_, connection):
+        assert connection._transport is not None
+        sock = connection._transport.get_extra_info("socket")
+
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 30
 
 
 class TestLimits:

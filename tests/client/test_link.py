@@ -5,8 +5,9 @@ import time
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from tests.client.scripted import Peer, free_port, scripted_broker
+from tests.client.scripted import LIMITS, Peer, free_port, scripted_broker, welcome
 from tq.client import connection as connection_module
 from tq.client.async_client import AsyncClient
 from tq.client.task import Task
@@ -214,6 +215,20 @@ async def test_requests_above_the_brokers_limit_wait_for_their_turn(monkeypatch:
             peer.send(Submitted(request.request_id))
 
         assert len(set(await asyncio.gather(*submits))) == 25
+
+
+async def test_requests_that_wait_for_room_go_over_to_the_next_connection() -> None:
+    async with scripted_broker() as broker:
+        limits = replace(LIMITS, outstanding_requests_max=1)
+        broker.greeting = lambda peer, hello: peer.send(welcome(limits=limits))
+        async with AsyncClient(broker.address) as client:
+            submits = [asyncio.create_task(client.submit_task(Task("send_email"))) for _ in range(3)]
+            peer, _ = await broker.next(Submit)
+            broker.answer = accept
+            peer.reset()
+
+            assert len(set(await asyncio.gather(*submits))) == 3
+            assert len(broker.peers) == 2
 
 
 class TestWaiting:

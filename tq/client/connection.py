@@ -35,6 +35,8 @@ SILENCE_SECONDS_MAX = 30.0
 """A broker that owes an answer and has sent nothing for this long is taken for dead."""
 
 _SILENCE_CHECKS = 6
+# After 30 s without a byte, three probes 10 s apart; sent bytes may be unacknowledged for 30 s (in ms).
+_KEEP_ALIVE = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 30_000))
 _ERRNO = re.compile(r"\[Errno (\d+)\]")
 _CLOSE_SECONDS_MAX = 5.0
 _UNSENT_BYTES_MAX = 256 << 10  # encoded here before it is handed to the transport in the middle of a turn
@@ -212,6 +214,7 @@ class Connection(asyncio.Protocol):
         """The socket is connected."""
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(_WRITE_BUFFER_BYTES_MAX)
+        _keep_alive(transport.get_extra_info("socket"))
         self._silence_timer = self._loop.call_later(SILENCE_SECONDS_MAX / _SILENCE_CHECKS, self._check_silence)
 
     def data_received(self, data: bytes) -> None:
@@ -334,6 +337,17 @@ class Connection(asyncio.Protocol):
         if self._reason is None:
             return ConnectionLost(f"the connection to {self.address} was closed by this side")
         return type(self._reason)(self._reason.message, hint=self._reason.hint)
+
+
+def _keep_alive(sock: socket.socket) -> None:
+    """Have the kernel find out about a host that vanished, for one who waits an hour for a result sends nothing."""
+    if sock.family == socket.AF_UNIX:
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEP_ALIVE:
+        option = getattr(socket, name, None)  # not on every system
+        if option is not None:
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _in_words(cause: OSError) -> str:
