@@ -60,12 +60,14 @@ class Broker:
         *,
         is_ephemeral: bool = False,
         takes_next_free_port: bool = False,
+        clock: Clock | None = None,
     ) -> None:
         """
         Args:
             store: open; `stop` closes it.
             is_ephemeral: nothing outlives the process, so nothing is waited for; no socket but one that was asked for.
             takes_next_free_port: if the port is busy, listen on the next one that is not.
+            clock: of the machine if None.
         """
         self._settings = settings
         self._store = store
@@ -73,7 +75,7 @@ class Broker:
         self._is_ephemeral = is_ephemeral
         self._takes_next_free_port = takes_next_free_port
         self._data_dir = "" if is_ephemeral else str(Path(settings.persistence.data_dir).absolute())
-        self._clock = Clock()
+        self._clock = Clock() if clock is None else clock
         self._servers: list[asyncio.Server] = []
         self._socket_path: Path | None = None
         self._check_timer: asyncio.TimerHandle | None = None
@@ -122,7 +124,7 @@ class Broker:
             self._loop.close()
             raise
         self._vitals.addresses = self.addresses
-        self._check()
+        self.check()
         if broker.insecure:
             self._log.warning("broker_insecure", host=broker.host, meaning="anybody who reaches it may do anything")
         self._log.info(
@@ -202,10 +204,12 @@ class Broker:
             self._socket_path.unlink(missing_ok=True)
             self._socket_path = None
 
-    def _check(self) -> None:
-        """The look around, once a second."""
+    def check(self) -> None:
+        """Look at the disk, the connections and the clock; calls itself again after CHECK_SECONDS."""
         loop = asyncio.get_running_loop()
-        self._check_timer = loop.call_later(CHECK_SECONDS, self._check)
+        if self._check_timer is not None:
+            self._check_timer.cancel()
+        self._check_timer = loop.call_later(CHECK_SECONDS, self.check)
         free_bytes = self._store.disk_free_bytes()
         if free_bytes is not None:
             self._loop.note_disk(free_bytes, self._settings.persistence.min_free_bytes)
