@@ -4,7 +4,6 @@ from collections import Counter
 
 from tq.engine.lanes import Lane, Ready
 from tq.engine.ledger import DEFAULT_OPTIONS, Ledger, encode, idempotency_key
-from tq.engine.queues import Queue
 from tq.engine.tables import DueKind, Table
 from tq.model.commands import Submit
 from tq.model.durations import DURATION_MS_MAX
@@ -156,32 +155,40 @@ def _check_depth(ledger: Ledger, request: Submit) -> None:
     threshold = ledger.settings.broker.queue_depth_threshold
     if not threshold:
         return
-    for name, count in Counter([spec.queue for spec in request.tasks]).items():
-        queue = ledger.queues.get(name)
-        waiting = queue.waiting if queue is not None else 0
-        if waiting + count <= threshold:
-            continue
-        # Tasks that are there already are no new load: a repeated submit must be answered, however full the queue is.
-        new = _count_new(ledger, queue, [spec for spec in request.tasks if spec.queue == name])
-        if new and waiting + new > threshold:
+    counts = Counter([spec.queue for spec in request.tasks])
+    if all(_waiting(ledger, name) + count <= threshold for name, count in counts.items()):
+        return
+    # Tasks that are there already are no new load: a repeated submit must be answered, however full the queue is.
+    for name, count in _count_new(ledger, request.tasks).items():
+        waiting = _waiting(ledger, name)
+        if waiting + count > threshold:
             raise QueueFull(
                 f"queue {name!r} holds {waiting} waiting tasks; the limit is {threshold}",
                 hint="add workers, submit later, or raise broker.queue_depth_threshold",
             )
 
 
-def _count_new(ledger: Ledger, queue: Queue | None, specs: list[TaskSpec]) -> int:
-    """How many of these tasks a queue does not hold yet, by id or by key."""
+def _waiting(ledger: Ledger, name: str) -> int:
+    queue = ledger.queues.get(name)
+    return queue.waiting if queue is not None else 0
+
+
+def _count_new(ledger: Ledger, specs: list[TaskSpec]) -> Counter[str]:
+    """How many tasks each queue would gain: those that are not there yet, by id or by key."""
+    get = ledger.changes.get
     ids: set[bytes] = set()
-    keys: set[str] = set()
+    keys: set[tuple[str, str]] = set()
+    counts: Counter[str] = Counter()
     for spec in specs:
-        if spec.id in ids or ledger.changes.get(Table.BODIES, spec.id) is not None:
+        if spec.id in ids or get(Table.BODIES, spec.id) is not None:
             continue
         key = spec.options.key if spec.options is not None else None
         if key is not None:
-            is_known = queue is not None and ledger.changes.get(Table.KEYS, idempotency_key(queue, key)) is not None
-            if is_known or key in keys:
+            queue = ledger.queues.get(spec.queue)
+            is_known = queue is not None and get(Table.KEYS, idempotency_key(queue, key)) is not None
+            if is_known or (spec.queue, key) in keys:
                 continue
-            keys.add(key)
+            keys.add((spec.queue, key))
         ids.add(spec.id)
-    return len(ids)
+        counts[spec.queue] += 1
+    return counts
