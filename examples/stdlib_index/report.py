@@ -13,7 +13,7 @@ from stdlib_index.facts import PackageFacts
 
 _PLACE = re.compile(r"\s*\([^()]*line \d+\)$")
 _QUOTED = re.compile(r"'[^']*'|\b\d+\b|0x[0-9a-f]+")
-SHOWN_MAX = 20
+SHOWN_MAX = 12
 EXAMPLES_MAX = 3
 
 
@@ -84,12 +84,12 @@ def print_report(
         return
     console.print(f"{len(dead)} files do not parse. They were tried 3 times, and are now dead letters:")
     for group in group_by_error(dead):
-        console.print(Text(f"  {len(group.members)}  ", style="red") + Text(group.error))
+        console.print(Text(f"  {len(group.members)}  ", style="red") + Text(group.error), soft_wrap=True)
         names = [one.file for one in group.members[:EXAMPLES_MAX]]
         more = f" and {len(group.members) - EXAMPLES_MAX} more" if len(group.members) > EXAMPLES_MAX else ""
         console.print(Text(f"     {', '.join(names)}{more}", style="dim"))
     console.print()
-    console.print("Look at them from another terminal:")
+    console.print("To look at them while the broker runs, in another terminal:")
     if address:
         console.print(f"  export TQ_URL={address}")
     console.print("  tq dead list")

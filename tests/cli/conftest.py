@@ -1,6 +1,8 @@
 """One broker for all tests of the CLI that need one; each test uses queues of its own."""
 
+import secrets
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -32,3 +34,30 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
 def queue(request: pytest.FixtureRequest) -> str:
     """A queue that no other test uses."""
     return f"q-{abs(hash(request.node.nodeid)) % 10**9}"
+
+
+class RunningWorker(NamedTuple):
+    queue: str
+    process: Daemon
+
+
+@pytest.fixture(scope="module")
+def _worker(broker: RunningBroker) -> Iterator[RunningWorker]:
+    queue = f"w-{secrets.token_hex(4)}"
+    flags = ("--url", broker.address, "--queues", queue, "--log-format", "json")
+    with daemon("worker", "tests.cli.handlers:app", *flags, cwd=Path(__file__).parents[2]) as process:
+        process.wait_for("connected")
+        yield RunningWorker(queue, process)
+        assert process.end() == 0
+
+
+@pytest.fixture
+def worker(_worker: RunningWorker, broker: RunningBroker) -> RunningWorker:
+    """A real worker process of tests/cli/handlers.py, its queue without dead letters."""
+    while broker.client.purge_dead(queue=_worker.queue).count if _has(broker, _worker.queue) else 0:
+        pass
+    return _worker
+
+
+def _has(broker: RunningBroker, queue: str) -> bool:
+    return any(stats.name == queue for stats in broker.client.queues())

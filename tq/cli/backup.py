@@ -18,7 +18,9 @@ def backup(
     url: Url = None,
     config: ConfigFile = None,
 ) -> None:
-    """Copy the data of a running broker into a new directory; it goes on serving meanwhile.
+    """Copy the data of a running broker.
+
+    Into a new directory on its machine; it goes on serving meanwhile.
 
     \b
     tq backup /var/backups/tq/$(date +%F)
@@ -34,7 +36,10 @@ def restore(
     source: Annotated[Path, typer.Argument(metavar="BACKUP", help="A directory that tq backup made.")],
     data_dir: Annotated[Path, typer.Argument(metavar="DATA_DIR", help="The new data directory; empty, or not there.")],
 ) -> None:
-    """Make a data directory from a backup, each file checked. Start it with: tq broker --data-dir DATA_DIR."""
+    """Make a data directory from a backup.
+
+    Each file is checked. Serve it with: tq broker --data-dir DATA_DIR.
+    """
     from tq.storage.backup import restore_backup
 
     manifest = restore_backup(source, data_dir)

@@ -25,7 +25,9 @@ def doctor(
     config: ConfigFile = None,
     color: ColorOption = "auto",
 ) -> None:
-    """Prove that indexes and counters are what the records say, and that the log is whole.
+    """Check a data directory, and repair it.
+
+    Proves that indexes and counters are what the records say, and that the log is whole.
 
     \b
     tq doctor /var/lib/tq

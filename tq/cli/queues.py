@@ -10,7 +10,7 @@ from tq.cli.moments import now_ms
 from tq.cli.options import ColorOption, ConfigFile, DryRun, OutputOption, Reason, Url, Yes
 from tq.cli.reach import complete_queue, reach
 from tq.cli.tasks import pages
-from tq.cli.terminal import confirm, say
+from tq.cli.terminal import confirm, say, say_line
 from tq.cli.words import counted
 from tq.model.errors import QueueNotFound
 from tq.model.stats import QueueStats
@@ -89,7 +89,7 @@ def show_sample(client: "Client", state: State, queue: str | None, total: int) -
 
     shown = 0
     for task in pages(client, state, queue, None, min(SAMPLE, total)):
-        say(sample_line(task, now_ms()))
+        say_line(sample_line(task, now_ms()))
         shown += 1
     if total > shown:
         say(f"  ... and {total - shown:,} more")

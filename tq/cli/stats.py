@@ -9,7 +9,9 @@ from tq.cli.reach import reach
 def stats(
     output: OutputOption = "table", url: Url = None, config: ConfigFile = None, color: ColorOption = "auto"
 ) -> None:
-    """Show the broker in numbers: what waits, what runs, what went wrong, and how the process is doing.
+    """Show the broker in numbers.
+
+    What waits, what runs, what went wrong, and how the process is doing.
 
     \b
     tq stats -o json | jq .tasks.ready

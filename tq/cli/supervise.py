@@ -81,14 +81,13 @@ class Supervisor:
 
     async def _start_worker(self, app: str) -> None:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tq.cli.main", "worker", app),
-            stdin=asyncio.subprocess.DEVNULL,
+            *(sys.executable, "-m", "tq.cli.main", "worker", app, "--end-with-stdin"),
+            stdin=asyncio.subprocess.PIPE,  # closed by the kernel if this process is killed
             env={**self._environment(self._broker.addresses[-1]), **worker_variables(self._settings)},
             # Ctrl-C goes to the whole group of the terminal; the workers must hear of it from here, and once.
             start_new_session=True,
         )
         self._parts[app] = process
-        self._log.info("worker_started", app=app, worker_pid=process.pid)
         self._watch(self._watch_worker(app, process))
 
     async def _watch_worker(self, app: str, process: Process) -> None:
@@ -115,8 +114,10 @@ class Supervisor:
     async def _watch_demo(self, driver: Process) -> None:
         code = await driver.wait()
         del self._parts[DRIVER]
-        if code:
-            self.exit_code = Exit.INTERRUPTED if code == Exit.INTERRUPTED else Exit.FAILED
+        if self._signals:
+            self.exit_code = Exit.INTERRUPTED
+        elif code:
+            self.exit_code = Exit.FAILED
         if code == 0 and is_attended():
             say("\nThe broker and its workers stay up until Ctrl-C.")
         else:
@@ -141,7 +142,8 @@ class Supervisor:
 
     async def _stop_parts(self) -> None:
         if self._parts:
-            say(f"Stopping {len(self._parts)} worker(s): what runs is finished first. Ctrl-C again hands it back.")
+            line = "Stopping: what runs is finished first. Ctrl-C again hands it back."
+            say(f"\n{line}" if sys.stderr.isatty() else line)  # not behind the ^C
         for process in self._parts.values():
             _end(process, signal.SIGTERM)
         await asyncio.gather(*self._watchers)

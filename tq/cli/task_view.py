@@ -174,8 +174,13 @@ def task_fields(task: TaskView, now_ms: int, *, with_tracebacks: bool = False) -
         yield "resubmit of", Cell(format_id(task.resubmit_of))
     if task.resubmitted_as:
         yield "resubmitted as", Cell(format_id(task.resubmitted_as))
+    seen: dict[str, int] = {}
     for attempt in task.history:
-        yield f"attempt {attempt.attempt}", Cell(attempt_text(attempt, with_traceback=with_tracebacks), "yellow")
+        first = seen.setdefault(attempt.traceback, attempt.attempt)
+        text = attempt_text(attempt, with_traceback=with_tracebacks and first == attempt.attempt)
+        if with_tracebacks and attempt.traceback and first != attempt.attempt:
+            text += f" (the traceback of attempt {first} again)"
+        yield f"attempt {attempt.attempt}", Cell(text, "yellow")
 
 
 def _state_line(task: TaskView, now_ms: int) -> str:

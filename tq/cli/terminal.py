@@ -1,6 +1,7 @@
 """What is known of the terminal: is there one, may it be coloured, can somebody be asked."""
 
 import os
+import shutil
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TextIO
@@ -9,7 +10,7 @@ import typer
 
 from tq.cli.exits import Exit
 from tq.cli.options import Color
-from tq.cli.plain import plain
+from tq.cli.plain import plain, preview
 from tq.model.errors import InvalidArgument, TqError
 
 if TYPE_CHECKING:
@@ -57,6 +58,12 @@ def _console(stream: TextIO, color: Color) -> "Console":
 def say(message: str) -> None:
     """A message for people, on stderr; made plain."""
     typer.echo(plain(message, keep_lines=True), err=True)
+
+
+def say_line(message: str) -> None:
+    """The same on one line: cut to the width of the terminal, if stderr is one."""
+    width = shutil.get_terminal_size().columns if sys.stderr.isatty() else PIPE_WIDTH
+    typer.echo(preview(message, width), err=True)
 
 
 def say_error(error: TqError) -> None:

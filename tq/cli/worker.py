@@ -1,10 +1,15 @@
 """`tq worker APP`: a worker of an application. Its admin verbs are in workers.py."""
 
+import os
+import signal
+import sys
+import threading
 from typing import Annotated
 
 import typer
 
 from tq.cli.options import ConfigFile, Url
+from tq.cli.reach import named_addresses
 from tq.cli.serving import LogFormat, LogLevel
 
 SHORT_HELP = "Run the tasks of an application; also: list, drain."
@@ -57,6 +62,9 @@ def run(
             help="Seconds that running tasks get at the end.  [default: 60]",
         ),
     ] = None,
+    ends_with_stdin: Annotated[
+        bool, typer.Option("--end-with-stdin", hidden=True, help="End when stdin does, as if by SIGTERM.")
+    ] = False,
     log_level: LogLevel = None,
     log_format: LogFormat = None,
     url: Url = None,
@@ -70,4 +78,28 @@ def run(
 
     The first signal lets what runs finish; the second hands it back at once.
     """
-    raise NotImplementedError
+    from tq.config.loading import Flag, load_settings
+    from tq.worker.parent import run_worker
+
+    flags = (
+        Flag("--concurrency", "worker.concurrency", concurrency),
+        Flag("--processes", "worker.processes", processes),
+        Flag("--queues", "worker.queues", queues),
+        Flag("--name", "worker.name", name),
+        Flag("--max-tasks", "worker.max_tasks", max_tasks),
+        Flag("--max-rss-mb", "worker.max_rss_mb", max_rss_mb),
+        Flag("--prefetch-max", "worker.prefetch_max", prefetch_max),
+        Flag("--shutdown-timeout", "worker.graceful_shutdown_timeout_secs", shutdown_timeout),
+        Flag("--log-level", "log.level", log_level),
+        Flag("--log-format", "log.format", log_format),
+    )
+    settings = load_settings(config, flags=flags).settings
+    if ends_with_stdin:
+        threading.Thread(target=_end_with_stdin, name="stdin", daemon=True).start()
+    raise typer.Exit(run_worker(settings, app, named_addresses(url, config)))
+
+
+def _end_with_stdin() -> None:
+    """The other end of stdin is the process that started this one: a worker must not outlive it unseen."""
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
