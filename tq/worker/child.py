@@ -28,8 +28,8 @@ from tq.worker.runs import Caller, Executor
 from tq.worker.supervisor import Supervisor
 from tq.worker.threads import Threads, ThreadSlot
 
-EXIT_SECONDS = 5.0
-"""How long the main thread may take to end after the supervisor has; a handler may be blocking it."""
+EXIT_SECONDS, EXIT_SECONDS_STUCK = 5.0, 0.5
+"""How long the main thread may take to end after the supervisor has; and when a handler is known not to stop."""
 SWITCH_SECONDS = 0.001
 """How long a thread may keep the interpreter while another wants it: the supervisor must not wait behind handlers."""
 GC_THRESHOLD = 20_000
@@ -73,7 +73,8 @@ async def _serve(app: App, options: Options, lifeline: socket.socket) -> int:
         processes.close()
         coroutines.close()
         # Handlers that nothing can stop must not keep a process alive that has settled everything.
-        last = threading.Timer(EXIT_SECONDS, os._exit, (supervisor.exit_code,))
+        seconds = EXIT_SECONDS_STUCK if supervisor.has_stuck_handlers else EXIT_SECONDS
+        last = threading.Timer(seconds, os._exit, (supervisor.exit_code,))
         last.daemon = True
         last.start()
 

@@ -40,6 +40,10 @@ class Ready(msgspec.Struct, frozen=True, tag="ready"):
     """The application is loaded."""
 
 
+class Connected(msgspec.Struct, frozen=True, tag="connected"):
+    """The broker has let this process in, for the first time."""
+
+
 class Refused(msgspec.Struct, frozen=True, tag="refused"):
     """This process cannot work, and a second one could not either. `code` is that of a TqError."""
 
@@ -59,7 +63,7 @@ class Leaving(msgspec.Struct, frozen=True, tag="leaving"):
 
 
 ToChild = Drain | Stop
-ToParent = Ready | Refused | Replace | Leaving
+ToParent = Ready | Connected | Refused | Replace | Leaving
 EXIT_REFUSED = 3
 """Exit code of a process that said Refused."""
 EXIT_UNSETTLED = 4

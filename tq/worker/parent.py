@@ -92,7 +92,7 @@ class Parent:
         self._processes: set[WorkerProcess] = set()
         self._stopping = asyncio.Event()
         self._is_now = False
-        self._was_ready = False
+        self._was_ready = self._was_connected = False
         self._exit_code = 0
         self._reports: set[asyncio.Task[None]] = set()
 
@@ -153,6 +153,8 @@ class Parent:
                 await self._retire(process)
                 return
             if process.ended.done():
+                if process.refused is not None and not self._was_ever_connected(process):
+                    raise _cannot_start(self._options.app_path, process)
                 if time.monotonic() - started_at > HEALTHY_SECONDS:
                     backoff.succeeded()
                 await self._pause(backoff)
@@ -170,6 +172,9 @@ class Parent:
                 self._reports.add(retiring)
                 retiring.add_done_callback(self._reports.discard)
                 process = successor
+
+    def _was_ever_connected(self, process: WorkerProcess) -> bool:
+        return self._was_connected or any(one.was_connected for one in (process, *self._processes))
 
     async def _start(self, backoff: Backoff) -> WorkerProcess | None:
         """A process that has loaded the application; None if the worker stops before there is one.
@@ -213,6 +218,7 @@ class Parent:
         """See a process end, and report an end that was not in order."""
         ending = await asyncio.shield(process.ended)
         self._processes.discard(process)
+        self._was_connected = self._was_connected or process.was_connected
         if ending.exit_code == 0:
             log.info("process_ended", extra={"pid": process.pid})
             return

@@ -30,6 +30,7 @@ from tq.worker.desk import STOP_SECONDS, Desk
 from tq.worker.lifeline import (
     EXIT_REFUSED,
     EXIT_UNSETTLED,
+    Connected,
     Drain,
     Leaving,
     Options,
@@ -96,6 +97,7 @@ class Supervisor:
         self._heartbeat_seconds = float(self._settings.heartbeat_interval_secs)
         self._progress_at = self._rss_at = 0.0
         self._rss_bytes = 0
+        self._was_connected = False
         self._asked_for_replacement = False
         self._takes_nothing = False
         self._is_now = False
@@ -107,6 +109,11 @@ class Supervisor:
         self._desk: Desk
         self._coroutines: Coroutines
         self._pulse: Pulse
+
+    @property
+    def has_stuck_handlers(self) -> bool:
+        """Whether there are handlers that do not stop."""
+        return self._desk.stuck > 0
 
     def finish(self, outcomes: list[Outcome], run_seconds: float) -> None:
         """See Finish."""
@@ -220,6 +227,9 @@ class Supervisor:
 
     def _welcomed(self, connection: Connection) -> None:
         limits = connection.welcome.limits
+        if not self._was_connected:
+            self._was_connected = True
+            self._tell_parent(Connected())
         self._heartbeat_seconds = min(self._settings.heartbeat_interval_secs, limits.heartbeat_interval_ms / 1000)
         self._desk.connected(connection.welcome.lost, limits.payload_bytes_max)
         self._beat.set()

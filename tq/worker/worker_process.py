@@ -17,6 +17,7 @@ import msgspec
 from tq.model.commands import BATCH_MAX, WorkerDied
 from tq.worker.endings import Ending, await_end
 from tq.worker.lifeline import (
+    Connected,
     Drain,
     Leaving,
     Options,
@@ -44,7 +45,8 @@ class WorkerProcess:
         ready: done when it has loaded its application: True; or False when it ended before.
         wish: done when it wants to be replaced, or was told by the broker to leave.
         ended: done when it is dead and all that it wrote has been read.
-        refused: why it could not start, in its own words.
+        refused: why it, or any other, cannot work, in its own words.
+        was_connected: whether the broker had let it in.
     """
 
     def __init__(self, process: "subprocess.Popen[bytes]", incarnation: str, host: str, table: RunningTable) -> None:
@@ -55,6 +57,7 @@ class WorkerProcess:
         self.wish: asyncio.Future[Replace | Leaving] = loop.create_future()
         self.ended: asyncio.Future[Ending] = loop.create_future()
         self.refused: Refused | None = None
+        self.was_connected = False
         self._process = process
         self._host = host
         self._table = table
@@ -170,6 +173,8 @@ class WorkerProcess:
             match decode_for_parent(line):
                 case Ready():
                     self.ready.set_result(True)
+                case Connected():
+                    self.was_connected = True
                 case Refused() as refused:
                     self.refused = refused
                 case (Replace() | Leaving()) as wish:

@@ -1,0 +1,3 @@
+"""An application that cannot be imported."""
+
+1 / 0  # noqa: B018

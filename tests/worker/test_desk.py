@@ -1,0 +1,355 @@
+"""Who runs when, what is too late, what goes back: with executors that do nothing and a clock that is moved by hand."""
+
+import itertools
+from collections import deque
+from collections.abc import Iterable
+
+import msgspec
+import pytest
+
+import tq
+from tq.app.task import RunIn
+from tq.model.commands import Failure, Success
+from tq.model.replies import Delivery
+from tq.model.task import StoredTask, TaskSpec
+from tq.worker.credit import STALL_SECONDS
+from tq.worker.desk import STOP_SECONDS, Desk
+from tq.worker.outbox import HandedBack, Outcome, Stopped
+from tq.worker.runs import Run, Why
+
+app = tq.App("desk")
+
+
+@app.task
+async def loop() -> None: ...
+
+
+@app.task
+def thread() -> None: ...
+
+
+@app.task(run_in="process")
+def process() -> None: ...
+
+
+class FakeExecutor:
+    """Starts runs when the test says so."""
+
+    def __init__(self) -> None:
+        self.backlog: deque[Run] = deque()
+        self.running: list[Run] = []
+        self.stopped: list[tuple[Run, Why | None]] = []
+        self.abandoned: list[Run] = []
+        self.keeps_running = True
+
+    def start(self, runs: list[Run]) -> None:
+        self.backlog.extend(runs)
+
+    def begin(self, now: float) -> Run:
+        """The next of the backlog starts."""
+        run = self.backlog.popleft()
+        run.started_at = now
+        self.running.append(run)
+        return run
+
+    def oldest_unstarted(self) -> Run | None:
+        return self.backlog[0] if self.backlog else None
+
+    def unstarted(self) -> int:
+        return len(self.backlog)
+
+    def take_back(self) -> list[Run]:
+        taken = list(self.backlog)
+        self.backlog.clear()
+        return taken
+
+    def started(self) -> Iterable[Run]:
+        return list(self.running)
+
+    def stop(self, run: Run) -> None:
+        self.stopped.append((run, run.why))
+
+    def abandon(self, run: Run) -> bool:
+        self.abandoned.append(run)
+        if run in self.running:
+            self.running.remove(run)
+        return self.keeps_running
+
+    def place_of(self, run: Run) -> str:
+        return "app.py:1"
+
+
+class Rig:
+    """A desk with two slots."""
+
+    def __init__(self, slots: int = 2) -> None:
+        self.now = 1_000.0
+        self.executors: dict[RunIn, FakeExecutor] = {
+            "loop": FakeExecutor(),
+            "thread": FakeExecutor(),
+            "process": FakeExecutor(),
+        }
+        self.desk = Desk(app.handlers, self.executors, slots=slots, prefetch_max=100, clock=lambda: self.now)
+        self._tokens = itertools.count(1)
+
+    def deliver(self, *task_types: str, timeout_ms: int = 10_000) -> list[int]:
+        tokens = [next(self._tokens) for _ in task_types]
+        self.desk.deliver([_delivery(*pair, timeout_ms) for pair in zip(tokens, task_types, strict=True)])
+        return tokens
+
+    def begin(self, kind: RunIn = "loop") -> Run:
+        return self.executors[kind].begin(self.now)
+
+    def end(self, run: Run) -> None:
+        executor = self.executors[run.kind]
+        executor.running.remove(run)
+        self.desk.finished([Success(run.task_id, run.token)], 0.001)
+
+    def outcomes(self) -> list[Outcome]:
+        requests = self.desk.outbox.take(itertools.count(1).__next__)
+        for request in requests:
+            self.desk.outbox.answered(request)
+        found: list[Outcome] = []
+        for request in requests:
+            match type(request).__name__:
+                case "Ack":
+                    found += request.successes  # type: ignore[union-attr]
+                case "Nack":
+                    found += request.failures  # type: ignore[union-attr]
+                case "Release":
+                    found += [HandedBack(ref.task_id, ref.token, request.delay_ms) for ref in request.leases]  # type: ignore[union-attr]
+                case _:
+                    found += [Stopped(ref.task_id, ref.token) for ref in request.leases]  # type: ignore[union-attr]
+        return found
+
+
+def _delivery(token: int, task_type: str, timeout_ms: int) -> Delivery:
+    spec = TaskSpec(token.to_bytes(16, "big"), task_type, b"\x80", timeout_ms=timeout_ms)
+    return Delivery(token, 1, msgspec.Raw(msgspec.msgpack.encode(StoredTask(0, token, 0, 0, spec))))
+
+
+@pytest.fixture
+def rig() -> Rig:
+    return Rig()
+
+
+def test_a_run_goes_to_the_executor_of_its_kind(rig: Rig) -> None:
+    rig.deliver("thread", "process")
+
+    assert rig.executors["thread"].unstarted() == 1
+    assert rig.executors["process"].unstarted() == 1
+    assert rig.desk.in_hand == 2
+
+
+def test_one_kind_alone_may_be_given_ahead(rig: Rig) -> None:
+    rig.deliver(*["loop"] * 5)
+
+    assert rig.executors["loop"].unstarted() == 5
+
+
+def test_another_kind_waits_for_a_slot_of_its_own(rig: Rig) -> None:
+    rig.deliver("loop", "loop", "loop", "thread", "loop")
+    assert rig.executors["thread"].unstarted() == 0
+    assert rig.executors["loop"].unstarted() == 3
+
+    for _ in range(2):
+        rig.end(rig.begin())
+
+    assert rig.executors["thread"].unstarted() == 1
+    assert rig.desk.unstarted == 3  # one of each kind given, and the last one behind them
+
+
+def test_the_order_of_delivery_is_kept(rig: Rig) -> None:
+    rig.deliver("loop", "thread")
+    first, second = rig.deliver("loop", "loop")
+
+    rig.end(rig.begin("thread"))
+
+    given = [run.token for run in rig.executors["loop"].backlog]
+    assert given == [1, first, second]
+
+
+def test_what_has_not_started_in_time_goes_back_and_nothing_is_fetched_ahead(rig: Rig) -> None:
+    rig.desk.credit.measure(500, 0.05, 0.05)
+    tokens = rig.deliver("loop", "loop", "loop")
+    running = rig.begin()
+    rig.now += STALL_SECONDS - 0.01
+    assert not rig.desk.tick()
+
+    rig.now += 0.02
+
+    assert rig.desk.tick()
+    assert rig.outcomes() == [HandedBack(token.to_bytes(16, "big"), token) for token in tokens[1:]]
+    assert rig.desk.credit.prefetch == 0
+    assert rig.desk.in_hand == 1
+    rig.end(running)
+    assert rig.desk.in_hand == 0
+
+
+def test_a_run_in_time_is_left_alone(rig: Rig) -> None:
+    rig.deliver("loop", timeout_ms=10_000)
+    rig.begin()
+    rig.now += 9.9
+
+    rig.desk.tick()
+
+    assert rig.executors["loop"].stopped == []
+
+
+def test_a_timeout_counts_from_the_start(rig: Rig) -> None:
+    rig.deliver("loop", timeout_ms=10_000)
+    rig.now += 0.05
+    run = rig.begin()
+    rig.now += 9.99
+    rig.desk.tick()
+    assert rig.executors["loop"].stopped == []
+
+    rig.now += 0.02
+    rig.desk.tick()
+
+    assert rig.executors["loop"].stopped == [(run, Why.TIMEOUT)]
+
+
+def test_no_timeout_means_none(rig: Rig) -> None:
+    rig.deliver("loop", timeout_ms=0)
+    rig.begin()
+    rig.now += 1e6
+
+    rig.desk.tick()
+
+    assert rig.executors["loop"].stopped == []
+
+
+def test_a_handler_that_does_not_stop_fails_and_loses_its_slot(rig: Rig) -> None:
+    rig.deliver("thread", timeout_ms=1_000)
+    run = rig.begin("thread")
+    rig.now += 1
+    rig.desk.tick()
+    rig.now += STOP_SECONDS - 0.01
+    rig.desk.tick()
+    assert rig.executors["thread"].abandoned == []
+
+    rig.now += 0.01
+    rig.desk.tick()
+
+    (failure,) = rig.outcomes()
+    assert isinstance(failure, Failure)
+    assert failure.is_timeout
+    assert "app.py:1" in failure.message
+    assert rig.executors["thread"].abandoned == [run]
+    assert (rig.desk.stuck, rig.desk.in_hand) == (1, 0)
+
+
+def test_what_comes_after_that_is_dropped(rig: Rig) -> None:
+    rig.deliver("thread", timeout_ms=1_000)
+    run = rig.begin("thread")
+    for seconds in (1, STOP_SECONDS):
+        rig.now += seconds
+        rig.desk.tick()
+    rig.outcomes()
+
+    rig.desk.finished([Success(run.task_id, run.token)], 7.0)
+
+    assert rig.outcomes() == []
+
+
+def test_a_process_that_is_killed_is_not_stuck(rig: Rig) -> None:
+    rig.executors["process"].keeps_running = False
+    rig.deliver("process", timeout_ms=1_000)
+    rig.begin("process")
+
+    for seconds in (1, STOP_SECONDS):
+        rig.now += seconds
+        rig.desk.tick()
+
+    assert rig.desk.stuck == 0
+    assert len(rig.outcomes()) == 1
+
+
+def test_a_cancelled_run_that_does_not_stop_is_reported_as_cancelled(rig: Rig) -> None:
+    (token,) = rig.deliver("thread")
+    rig.begin("thread")
+    rig.desk.cancel(token)
+    rig.desk.cancel(token)
+    rig.now += STOP_SECONDS
+
+    rig.desk.tick()
+
+    assert len(rig.executors["thread"].stopped) == 1
+    assert rig.outcomes() == [Stopped(token.to_bytes(16, "big"), token)]
+
+
+def test_a_cancelled_run_that_has_not_started_is_not_handed_back(rig: Rig) -> None:
+    first, second = rig.deliver("loop", "loop")
+    rig.desk.cancel(second)
+
+    rig.desk.hand_back_unstarted()
+
+    assert sorted(rig.outcomes(), key=lambda one: one.token) == [
+        HandedBack(first.to_bytes(16, "big"), first),
+        Stopped(second.to_bytes(16, "big"), second),
+    ]
+
+
+def test_a_revoked_run_keeps_its_slot_until_it_ends_and_is_not_held(rig: Rig) -> None:
+    (token,) = rig.deliver("loop")
+    run = rig.begin()
+
+    rig.desk.revoke(token)
+
+    assert rig.desk.held() == []
+    assert rig.desk.in_hand == 1
+    rig.end(run)
+    assert rig.outcomes() == []
+
+
+def test_a_revoked_run_that_does_not_stop_is_reported_to_nobody(rig: Rig) -> None:
+    (token,) = rig.deliver("loop")
+    rig.begin()
+    rig.desk.revoke(token)
+    rig.now += STOP_SECONDS
+
+    rig.desk.tick()
+
+    assert rig.outcomes() == []
+    assert rig.desk.in_hand == 0
+
+
+def test_all_that_is_in_hand_or_unconfirmed_is_held(rig: Rig) -> None:
+    tokens = rig.deliver("loop", "thread")
+    rig.end(rig.begin())
+
+    assert sorted(ref.token for ref in rig.desk.held()) == tokens
+
+
+def test_a_greeting_names_what_is_lost(rig: Rig) -> None:
+    done, running, kept = rig.deliver("loop", "thread", "loop")
+    rig.end(rig.begin())
+    run = rig.begin("thread")
+
+    rig.desk.connected([one.to_bytes(16, "big") for one in (done, running)], 77)
+
+    assert rig.executors["thread"].stopped == [(run, Why.LOST)]
+    assert [ref.token for ref in rig.desk.held()] == [kept]
+    assert rig.desk.outbox.result_bytes_max == 77
+
+
+def test_a_closing_desk_hands_back_what_arrives(rig: Rig) -> None:
+    rig.desk.is_closing = True
+
+    (token,) = rig.deliver("loop")
+
+    assert rig.outcomes() == [HandedBack(token.to_bytes(16, "big"), token)]
+
+
+def test_stopping_all_hands_back_what_has_not_started_and_asks_the_rest(rig: Rig) -> None:
+    running, waiting = rig.deliver("loop", "loop")
+    run = rig.begin()
+
+    rig.desk.stop_all()
+
+    assert rig.executors["loop"].stopped == [(run, Why.SHUTDOWN)]
+    assert [one.token for one in rig.outcomes()] == [waiting]
+    rig.desk.give_up_all()
+    assert rig.outcomes() == [HandedBack(running.to_bytes(16, "big"), running)]
+    assert rig.desk.in_hand == 0
