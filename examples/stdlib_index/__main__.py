@@ -69,7 +69,7 @@ async def index(sources: list[Source]) -> None:
         packages = await (await summarise.enqueue(files)).result(PATIENCE)
     address = os.environ.get("TQ_URL", DEFAULT_ADDRESS)
     print_report(
-        Console(),
+        Console(highlight=False),
         packages,
         sorted(dead, key=lambda one: one.file),
         tasks=len(handles) + 1,

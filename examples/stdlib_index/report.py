@@ -82,7 +82,7 @@ def print_report(
     if not dead:
         console.print("No dead letters: every file of this Python parses.")
         return
-    console.print(f"{len(dead)} files do not parse. They were tried 3 times, and are now dead letters:")
+    console.print(f"Files that do not parse: {len(dead)}. Each was tried 3 times and is now a dead letter:")
     for group in group_by_error(dead):
         console.print(Text(f"  {len(group.members)}  ", style="red") + Text(group.error), soft_wrap=True)
         names = [one.file for one in group.members[:EXAMPLES_MAX]]
