@@ -49,10 +49,14 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 def damaged_manifest(database: Path) -> str:
-    """Say where the MANIFEST has what RocksDB would hang on; "": nowhere. Other damage it refuses by itself."""
-    manifest = database / (database / "CURRENT").read_text().strip()
-    offset = recycled_type_at(manifest) if manifest.is_file() else None
-    return "" if offset is None else f"the type of a record at byte {offset:,} of {manifest} is wrong"
+    """Say where the MANIFEST has damage that RocksDB would hang on, or take for a torn end; "": nowhere."""
+    manifest = database / (database / "CURRENT").read_text("ascii", "replace").strip()
+    if not manifest.is_file():
+        return f"{database / 'CURRENT'} names no file"
+    damage = scan_log(manifest, verify=True).damage
+    if damage is None or (damage.intact_at is None and recycled_type_at(manifest) is None):
+        return ""
+    return f"byte {damage.offset:,} of {manifest}: {damage.what}"
 
 
 def missing_log(database: Path) -> str:

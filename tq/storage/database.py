@@ -54,7 +54,7 @@ class Database:
                 self._refuse_unknown_tables()
             self._rows = Rdict(
                 str(path),
-                tuning.database(_RECOVERY[recovery](), create=create or not read_only),
+                tuning.database(_RECOVERY[recovery](), create=create),
                 {table.name.lower(): tuning.table(table) for table in Table},
                 AccessType.read_only(False) if read_only else AccessType.read_write(),
             )

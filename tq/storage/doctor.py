@@ -5,6 +5,7 @@ behind them, then makes indexes and counters anew from the records. A task whose
 at least once. The damaged log files are kept beside the database.
 """
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from tq.storage.database import Database, Recovery
 from tq.storage.high_water import HighWater, read_high_water, reset_high_water
 from tq.storage.lock import DirectoryLock
 from tq.storage.opening import DATABASE_NAME, close_quietly
-from tq.storage.rows import applied_of, database_id_of, format_of
+from tq.storage.rows import applied_of, database_id_of, format_of, identity_writes
 from tq.storage.upgrade import upgrade
 
 
@@ -69,6 +70,10 @@ def _examine(directory: Path, *, repair: bool) -> Iterator[Finding]:
         version = format_of(database)
         if version is not None:
             upgrade(database, version, directory)
+        else:
+            yield Finding(Fault.ROW_MISSING, "the database does not say what it is", "made anew", repair)
+            if repair:
+                database.apply(identity_writes(uuid.uuid4().bytes))
         lost = _compare(directory, database)
         if lost is not None:
             yield Finding(Fault.WENT_BACK, lost, "accepted as it is", repair)

@@ -12,19 +12,20 @@ what no sync ever covered, telling the caller; then compare with the high-water 
 """
 
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
 
 from tq.engine.tables import META_ENGINE, Table
-from tq.model.errors import StorageCorrupt, StorageFailed, TqError
+from tq.model.errors import StorageCorrupt, TqError
 from tq.storage.damage import Verdict, cut_off, damaged_manifest, examine, lines_up, missing_log
 from tq.storage.database import Database, Recovery
 from tq.storage.failures import DOCTOR_HINT, storage_error
-from tq.storage.high_water import HighWater, read_high_water
+from tq.storage.high_water import HighWater, read_high_water, sync_directory
 from tq.storage.rows import applied_of, database_id_of, format_of, identity_writes
 from tq.storage.upgrade import upgrade
 
@@ -86,31 +87,29 @@ def open_database(directory: Path) -> tuple[Database, OpenReport]:
 def _open_database(directory: Path) -> tuple[Database, OpenReport]:
     mark = read_high_water(directory)
     path = directory / DATABASE_NAME
-    cut = None
+    cut, is_new = None, False
     if (path / "CURRENT").exists():
         refuse_missing_files(directory)
         database, cut = _open_whole(directory)
     else:
         _refuse_remains(directory, mark)
-        database = Database(path, create=True)
+        _make(path)
+        is_new = True
+        database = Database(path)
     try:
         version = format_of(database)
-        is_new = version is None
-        if version is None:
-            if mark is not None and mark.applied > 0:
-                raise _went_back(directory, 0, mark.applied)
-            _make_identity(database, directory)
-        else:
-            upgrade(database, version, directory)
+        if version is None:  # the first batch of all is gone
+            raise _went_back(directory, 0, 0 if mark is None else mark.applied)
+        upgrade(database, version, directory)
         report = OpenReport(
             directory=directory,
             database=database_id_of(database),
             applied=applied_of(database.get(Table.META, META_ENGINE)),
             is_new=is_new,
-            format_before=version or 0,
+            format_before=version,
             cut=cut,
         )
-        if mark is not None:
+        if mark is not None and not is_new:
             _compare(report, mark)
     except TqError:
         close_quietly(database)
@@ -120,12 +119,8 @@ def _open_database(directory: Path) -> tuple[Database, OpenReport]:
 
 def close_quietly(database: Database) -> None:
     """Close what failed already: what RocksDB says then is that it failed already."""
-    try:
+    with suppress(TqError):
         database.close()
-    except StorageFailed:
-        return
-    except TqError:
-        return
 
 
 def refuse_missing_files(directory: Path) -> None:
@@ -163,9 +158,7 @@ def _open_whole(directory: Path) -> tuple[Database, Verdict | None]:
 def _refuse_remains(directory: Path, mark: HighWater | None) -> None:
     """A database is made only where there was none."""
     path = directory / DATABASE_NAME
-    remains = (
-        sorted(entry.name for entry in path.glob("*") if entry.suffix in (".sst", ".log")) if path.exists() else []
-    )
+    remains = sorted(entry.name for entry in path.iterdir()) if path.exists() else []
     if remains:
         raise StorageCorrupt(
             f"{path}/CURRENT is missing, while {len(remains)} files of a database are there, such as {remains[0]}",
@@ -178,19 +171,21 @@ def _refuse_remains(directory: Path, mark: HighWater | None) -> None:
         )
 
 
-def _make_identity(database: Database, directory: Path) -> None:
-    """A new database, or one whose making was interrupted. Nothing else lacks a format."""
-    if applied_of(database.get(Table.META, META_ENGINE)):
-        raise StorageCorrupt(
-            f"{directory} has rows but no format version", hint=DOCTOR_HINT.format(directory=directory)
-        )
-    database.apply(identity_writes(uuid.uuid4().bytes))
-    database.sync()
+def _make(path: Path) -> None:
+    """Make an empty database, under another name first: a kill half way leaves nothing that could be taken for one."""
+    fresh = path.with_suffix(".new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    database = Database(fresh, create=True)
+    try:
+        database.apply(identity_writes(uuid.uuid4().bytes))
+        database.sync()
+    finally:
+        close_quietly(database)
+    fresh.rename(path)  # in the place of an empty directory, if there is one
+    sync_directory(path.parent)
 
 
 def _compare(report: OpenReport, mark: HighWater) -> None:
-    if report.is_new and mark.applied == 0:
-        return
     if report.database != mark.database:
         raise StorageCorrupt(
             f"{report.directory} holds database {report.database}, but its high-water mark is of {mark.database}",

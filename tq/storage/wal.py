@@ -2,11 +2,12 @@
 
 The write-ahead log and the MANIFEST have it (rocksdb: db/log_format.h): blocks of 32 KiB; in them records of a masked
 CRC-32C u32, a length u16, a type u8, then the data; all little-endian. A batch is one FULL record, or FIRST, MIDDLE...,
-LAST. Its first 12 bytes are the sequence of its first change, u64, and the count of its changes, u32.
+LAST. Its first 12 bytes are the sequence of its first change, u64, and the count of its changes, u32. There are more
+types, for what tq does not use: recycled files, compression, timestamps.
 
 RocksDB 9.8 never returns from opening a log in which the type of a record is one of those of recycled log files, which
 one flipped bit can make of any other (FULL is 1, its recycled twin 5), and rocksdict holds the interpreter's lock
-meanwhile. So no log is shown to RocksDB before its headers were read here. tq does not recycle log files.
+meanwhile. So no log is shown to RocksDB before its headers were read here.
 """
 
 import os
@@ -30,9 +31,8 @@ _HEADER = struct.Struct("<IHB")
 _BATCH_HEADER = struct.Struct("<QI")
 _FULL, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
 _TYPE_AT = 6  # in the header; the checksum covers the rest of the record from here
-_OF_NO_BATCH = (9, 10, 130)  # compression, timestamps, predecessor
 _RECYCLED = (5, 6, 7, 8, 11, 131)
-_TYPE = re.compile(b"[" + re.escape(bytes((_FULL, _FIRST, _MIDDLE, _LAST, *_OF_NO_BATCH))) + b"]")
+_TYPE = re.compile(b"[\x01-\x04]")
 
 
 class Damage(msgspec.Struct, frozen=True):
@@ -192,8 +192,7 @@ def _records(file: BinaryIO, *, verify: bool) -> Iterator[_Record | _Bad]:
             if isinstance(record, _Bad):
                 yield record
                 return
-            if record.kind not in _OF_NO_BATCH:
-                yield record
+            yield record
             place = record.end - base
         base += BLOCK_BYTES
 
@@ -208,8 +207,7 @@ def _intact_records(file: BinaryIO, begin: int) -> Iterator[_Record]:
         while place <= len(block) - _HEADER.size:
             record = _record_at(block, place, base, verify=True)
             if isinstance(record, _Record):
-                if record.kind not in _OF_NO_BATCH:
-                    yield record
+                yield record
                 place = record.end - base
             else:
                 following = _TYPE.search(block, place + _TYPE_AT + 1)
@@ -223,7 +221,7 @@ def _record_at(block: bytes, place: int, base: int, *, verify: bool) -> _Record 
     if begin > len(block):
         return _Bad(offset, "the file ends inside the header of a record")
     checksum, length, kind = _HEADER.unpack_from(block, place)
-    if not (_FULL <= kind <= _LAST or kind in _OF_NO_BATCH):
+    if not _FULL <= kind <= _LAST:
         is_empty = checksum == length == kind == 0
         return _Bad(offset, "zeroes where a record should be" if is_empty else f"{kind} is no type of record")
     end = begin + length
