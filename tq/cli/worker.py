@@ -101,5 +101,6 @@ def run(
 
 def _end_with_stdin() -> None:
     """The other end of stdin is the process that started this one: a worker must not outlive it unseen."""
-    sys.stdin.buffer.read()
+    while os.read(sys.stdin.fileno(), 4_096):  # not sys.stdin.read, whose lock would be held at the interpreter's end
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
