@@ -114,10 +114,12 @@ class Lane:
 
     def _forget_tail(self) -> None:
         while len(self.window) > self.bounds.window_max:
-            ready = self.window.pop()
-            self._free_body(ready)
-            self.gone.discard(ready.sequence)
+            self._forget(self.window.pop())
         self.window_end = self.window[-1].sequence
+
+    def _forget(self, ready: Ready) -> None:
+        self._free_body(ready)
+        self.gone.discard(ready.sequence)
 
     def head(self, changes: Changes) -> Ready | None:
         """The next task, None if the lane is empty; refills the window if it has to."""
@@ -127,9 +129,7 @@ class Lane:
                 if self.row.ready == 0 or not self._refill(changes):
                     return None
             elif self.gone and window[0].sequence in self.gone:
-                ready = window.popleft()
-                self._free_body(ready)
-                self.gone.discard(ready.sequence)
+                self._forget(window.popleft())
             else:
                 return window[0]
 
@@ -153,5 +153,12 @@ class Lane:
     def remove(self, sequence: int) -> None:
         """Count a task out that leaves from the middle; its READY row is deleted by the caller."""
         self.row.ready -= 1
-        if sequence <= self.window_end:
-            self.gone.add(sequence)
+        if sequence > self.window_end:
+            return
+        window, gone = self.window, self.gone
+        gone.add(sequence)
+        # Tasks may come and expire for ever in a lane that nobody takes from: it must not fill up with what is gone.
+        while window and window[0].sequence in gone:
+            self._forget(window.popleft())
+        while window and window[-1].sequence in gone:
+            self._forget(window.pop())
