@@ -238,3 +238,14 @@ def process_crashes() -> None:
 @app.task(run_in="process")
 def process_exits() -> None:
     os._exit(9)
+
+
+@app.task
+async def writes(path: str, seconds: float, ctx: tq.Context) -> int:
+    """Leaves a line in a ledger when it starts, and one when it ends."""
+    with open(path, "a") as ledger:  # noqa: PTH123
+        ledger.write(f"start {ctx.task_id} {os.getpid()} {ctx.attempt}\n")
+    await asyncio.sleep(seconds)
+    with open(path, "a") as ledger:  # noqa: PTH123
+        ledger.write(f"end {ctx.task_id} {os.getpid()} {ctx.attempt}\n")
+    return os.getpid()

@@ -63,7 +63,7 @@ def test_people_get_lines_without_anything_that_steers_a_terminal() -> None:
     configure_logging(LogSettings(), stream)
 
     try:
-        {}["\x1b[2J"]
+        dict[str, int]()["\x1b[2J"]
     except KeyError:
         logging.getLogger("a").exception("failed \x1b]0;title\x07", extra={"by": "\x9b31mme"})
 
