@@ -161,9 +161,11 @@ async def test_the_last_words_arrive_although_the_other_side_was_still_sending()
         wire = await broker.client()
 
         wire.send_bytes((HEADER.pack(1) + b"\xc1") * (1 << 18))
-        message = await refusal(wire)
+        message = await wire.receive()
+        rest = await wire.reader.read()  # a reset would raise
 
-    assert message.code == "PROTOCOL_VIOLATION"
+    assert code(message) == "PROTOCOL_VIOLATION"
+    assert rest == b""
 
 
 async def test_a_refused_connection_that_does_not_go_is_cut_off() -> None:
@@ -281,6 +283,33 @@ async def test_a_worker_without_heartbeats_is_cut_off_and_a_silent_client_is_not
 
     assert ("connection_cut_off" in broker.log.names()) is is_worker
     assert ("worker_disconnected" in broker.log.names()) is is_worker
+
+
+async def test_a_worker_that_the_broker_does_not_read_is_not_called_silent() -> None:
+    """While the disk hangs nobody is read, heartbeats included."""
+    async with live_broker() as broker:
+        wire = await broker.client(WORKER)
+        (connection,) = broker.connections.admitted
+        later = asyncio.get_running_loop().time() + LIMITS.worker_silence + 1
+
+        connection.pause()
+        broker.connections.check(later)
+        connection.resume()
+        broker.connections.check(later + 1)
+        answer = await wire.ask(submit(1))
+
+    assert answer == Submitted(1)
+
+
+async def test_a_connection_that_was_not_read_is_read_to_its_end_once_it_is_ended() -> None:
+    async with live_broker(ending=1_000) as broker:
+        wire = await broker.client()
+        (connection,) = broker.connections.admitted
+
+        connection.pause()
+        connection.end()
+        wire.writer.close()
+        await broker.connections.wait_until_gone()
 
 
 async def test_a_connection_that_stops_in_the_middle_of_a_frame_is_cut_off() -> None:
