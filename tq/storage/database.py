@@ -10,10 +10,10 @@ from enum import Enum
 from pathlib import Path
 from typing import NoReturn
 
-from rocksdict import AccessType, Checkpoint, DBRecoveryMode, Rdict, ReadOptions, WriteBatch
+from rocksdict import AccessType, Checkpoint, DBRecoveryMode, Rdict, RdictIter, ReadOptions, WriteBatch
 
 from tq.engine.tables import Table, Writes
-from tq.model.errors import FormatTooNew, StorageFailed
+from tq.model.errors import FormatTooNew
 from tq.storage.failures import storage_error
 from tq.storage.tuning import Tuning
 from tq.storage.wal import SYNCED_KEY
@@ -50,15 +50,18 @@ class Database:
         self.path = path
         tuning = Tuning()
         try:
-            if not create:
-                self._refuse_unknown_tables()
+            tables = [] if create else Rdict.list_cf(str(path))
+        except Exception as cause:  # rocksdict raises nothing narrower
+            self._raise(cause, "cannot open the database")
+        _refuse_unknown_tables(path, tables)
+        try:
             self._rows = Rdict(
                 str(path),
                 tuning.database(_RECOVERY[recovery](), create=create),
                 {table.name.lower(): tuning.table(table) for table in Table},
                 AccessType.read_only(False) if read_only else AccessType.read_write(),
             )
-        except Exception as cause:  # rocksdict raises nothing narrower
+        except Exception as cause:
             self._raise(cause, "cannot open the database")
         self._families = tuple(self._rows.get_column_family(table.name.lower()) for table in Table)
         self._handles = tuple(self._rows.get_column_family_handle(table.name.lower()) for table in Table)
@@ -75,21 +78,10 @@ class Database:
 
     def range(self, table: Table, start: bytes, end: bytes, limit: int) -> list[tuple[bytes, bytes]]:
         """See Reader."""
-        found: list[tuple[bytes, bytes]] = []
         try:
-            bounds = ReadOptions()
-            bounds.set_iterate_upper_bound(end)
-            rows = self._families[table].iter(bounds)
-            rows.seek(start)
-            valid, key, value, step, add = rows.valid, rows.key, rows.value, rows.next, found.append
-            while limit > 0 and valid():
-                add((key(), value()))
-                step()
-                limit -= 1
-            rows.status()  # without it, a damaged block looks like the end
+            return self._range(table, start, end, limit)
         except Exception as cause:
             self._raise(cause, f"cannot read from {table.name}")
-        return found
 
     def scan(self, table: Table) -> Iterator[tuple[bytes, bytes]]:
         """All rows of a table in order, as they are now, whatever is written meanwhile. Memory: a page of rows."""
@@ -98,38 +90,26 @@ class Database:
             once.set_readahead_size(1 << 20)
             rows = self._families[table].iter(once)
             rows.seek_to_first()
-            while True:
-                page: list[tuple[bytes, bytes]] = []
-                while len(page) < _PAGE_ROWS and rows.valid():
-                    page.append((rows.key(), rows.value()))
-                    rows.next()
-                rows.status()
-                yield from page
-                if len(page) < _PAGE_ROWS:
-                    return
-        except GeneratorExit:
-            raise
+            page = _page(rows)
         except Exception as cause:
             self._raise(cause, f"cannot read from {table.name}")
+        while True:
+            yield from page
+            if len(page) < _PAGE_ROWS:
+                return
+            try:
+                page = _page(rows)
+            except Exception as cause:
+                del rows  # else the trace of the error keeps it
+                self._raise(cause, f"cannot read from {table.name}")
 
     def apply(self, writes: Writes) -> None:
         """See Store. A batch without changes is none."""
-        if not any(writes):
-            return
-        batch = WriteBatch(raw_mode=True)
-        for handle, changes in zip(self._handles, writes, strict=True):
-            if changes:
-                batch.set_default_column_family(handle)
-                for key, value in changes.items():
-                    if value is None:
-                        del batch[key]
-                    else:
-                        batch[key] = value
-        batch.put(SYNCED_KEY, self._synced, self._handles[Table.META])
-        try:
-            self._rows.write(batch)
-        except Exception as cause:
-            self._raise(cause, "cannot write a batch")
+        if any(writes):
+            try:
+                self._write(writes)
+            except Exception as cause:
+                self._raise(cause, "cannot write a batch")
 
     def sync(self) -> None:
         """See Store."""
@@ -168,16 +148,53 @@ class Database:
         except Exception as cause:
             self._raise(cause, "cannot close the database")
 
-    def _refuse_unknown_tables(self) -> None:
-        known = {table.name.lower() for table in Table} | {_DEFAULT_FAMILY}
-        unknown = sorted(set(Rdict.list_cf(str(self.path))) - known)
-        if unknown:
-            raise FormatTooNew(
-                f"{self.path.parent} has tables that this version of tq does not know: {', '.join(unknown)}",
-                hint="run the version of tq that wrote it, or a newer one",
-            )
+    # What touches RocksDB has a frame of its own, which `_raise` forgets: a local in the trace of an error would keep
+    # the database locked after it was closed, for as long as anybody keeps the error.
+
+    def _range(self, table: Table, start: bytes, end: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+        found: list[tuple[bytes, bytes]] = []
+        bounds = ReadOptions()
+        bounds.set_iterate_upper_bound(end)
+        rows = self._families[table].iter(bounds)
+        rows.seek(start)
+        valid, key, value, step, add = rows.valid, rows.key, rows.value, rows.next, found.append
+        while limit > 0 and valid():
+            add((key(), value()))
+            step()
+            limit -= 1
+        rows.status()  # without it, a damaged block looks like the end
+        return found
+
+    def _write(self, writes: Writes) -> None:
+        batch = WriteBatch(raw_mode=True)
+        for handle, changes in zip(self._handles, writes, strict=True):
+            if changes:
+                batch.set_default_column_family(handle)
+                for key, value in changes.items():
+                    if value is None:
+                        del batch[key]
+                    else:
+                        batch[key] = value
+        batch.put(SYNCED_KEY, self._synced, self._handles[Table.META])
+        self._rows.write(batch)
 
     def _raise(self, cause: Exception, what: str) -> NoReturn:
-        if isinstance(cause, (FormatTooNew, StorageFailed)):
-            raise cause
-        raise storage_error(cause, what, self.path.parent) from cause
+        raise storage_error(cause, what, self.path.parent) from cause.with_traceback(None)
+
+
+def _page(rows: RdictIter) -> list[tuple[bytes, bytes]]:
+    page: list[tuple[bytes, bytes]] = []
+    while len(page) < _PAGE_ROWS and rows.valid():
+        page.append((rows.key(), rows.value()))
+        rows.next()
+    rows.status()
+    return page
+
+
+def _refuse_unknown_tables(path: Path, tables: list[str]) -> None:
+    unknown = sorted(set(tables) - {table.name.lower() for table in Table} - {_DEFAULT_FAMILY})
+    if unknown:
+        raise FormatTooNew(
+            f"{path.parent} has tables that this version of tq does not know: {', '.join(unknown)}",
+            hint="run the version of tq that wrote it, or a newer one",
+        )

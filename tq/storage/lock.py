@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from tq.model.errors import StorageInUse
@@ -32,7 +33,8 @@ class DirectoryLock:
                 f"{directory} is in use by pid {holder}", hint=f"stop that process first: kill {holder}"
             ) from None
         os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+        with suppress(OSError):  # the lock holds without the name; a full disk must not stop a broker from starting
+            os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
 
     def release(self) -> None:
         """Let go; the file stays, for removing it would race with the next holder."""

@@ -27,7 +27,7 @@ from tq.storage.tuning import MEMTABLE_BYTES
 from tq.storage.wal import log_files
 
 MARK_INTERVAL_S = 1.0
-_ROOM_BYTES = 4 << 20
+_ROOM_BYTES = 2 << 20
 
 
 class RocksStore:
@@ -68,19 +68,29 @@ class RocksStore:
         """
         directory = directory.absolute()
         prepare_directory(directory)
-        with private_files():
-            lock = DirectoryLock(directory)
+        try:
+            with private_files():
+                return cls._open_locked(directory, DirectoryLock(directory), clock)
+        except OSError as cause:
+            raise storage_error(cause, "cannot open the store", directory) from cause
+
+    @classmethod
+    def _open_locked(cls, directory: Path, lock: DirectoryLock, clock: Callable[[], float]) -> Self:
+        try:
+            remove_checkpoints(directory)
             try:
-                remove_checkpoints(directory)
                 database, report = open_database(directory)
-                try:
-                    return cls(directory, lock, database, report, clock)
-                except BaseException:
-                    close_quietly(database)
-                    raise
+            except DiskFull:
+                Ballast(directory).release()
+                database, report = open_database(directory)
+            try:
+                return cls(directory, lock, database, report, clock)
             except BaseException:
-                lock.release()
+                close_quietly(database)
                 raise
+        except BaseException:
+            lock.release()
+            raise
 
     def get(self, table: Table, key: bytes) -> bytes | None:
         """See Reader."""

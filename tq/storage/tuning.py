@@ -50,6 +50,7 @@ class Tuning:
         options.set_max_background_jobs(2)
         options.set_bytes_per_sync(MIB)  # no burst of writeback in front of somebody's fsync
         options.set_max_manifest_file_size(16 * MIB)
+        options.set_manifest_preallocation_size(64 << 10)
         options.set_keep_log_file_num(5)
         options.set_max_log_file_size(8 * MIB)
         options.set_stats_dump_period_sec(0)
