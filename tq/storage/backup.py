@@ -43,8 +43,7 @@ def write_backup(database: Database, data_directory: Path, target: Path) -> Mani
     with _new_directory(target, "the backup"):
         try:
             database.checkpoint(checkpoint)
-            with private_files():
-                manifest = _copy_checkpoint(checkpoint, target)
+            manifest = _copy_checkpoint(checkpoint, target)
             write_manifest(target, manifest)
         except OSError as cause:
             raise storage_error(cause, "cannot write the backup", target) from cause
@@ -119,7 +118,7 @@ def _new_directory(target: Path, what: str) -> Iterator[None]:
 
 
 def _copy_checkpoint(checkpoint: Path, target: Path) -> Manifest:
-    (target / DATABASE_NAME).mkdir()
+    (target / DATABASE_NAME).mkdir(mode=0o700)
     files = tuple(_copy(path, target / DATABASE_NAME / path.name) for path in sorted(checkpoint.iterdir()))
     sync_directory(target / DATABASE_NAME)
     database = Database(checkpoint, Recovery.PREFIX, read_only=True)
@@ -162,7 +161,8 @@ def _adopt(path: Path, manifest: Manifest) -> str:
 def _copy(source: Path, target: Path) -> BackupFile:
     """Copy and hash in one pass; on disk on return."""
     digest, size = hashlib.sha256(), 0
-    with source.open("rb") as reader, target.open("xb") as writer:
+    private = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with source.open("rb") as reader, os.fdopen(private, "wb") as writer:
         while chunk := reader.read(_CHUNK_BYTES):
             digest.update(chunk)
             writer.write(chunk)

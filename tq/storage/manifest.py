@@ -40,7 +40,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 def write_manifest(directory: Path, manifest: Manifest) -> None:
     """Finish a backup. On disk on return."""
     fresh = directory / (MANIFEST_NAME + ".new")
-    with fresh.open("wb") as file:
+    private = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(private, "wb") as file:
         file.write(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
         file.flush()
         os.fsync(file.fileno())
@@ -65,6 +66,9 @@ def read_manifest(directory: Path) -> Manifest:
         ) from None
     except msgspec.MsgspecError as cause:
         raise InvalidArgument(f"{path} is not the manifest of a backup: {cause}") from None
+    for file in manifest.files:
+        if Path(file.name).name != file.name:
+            raise InvalidArgument(f"{path} names a file outside of the backup: {file.name!r}")
     if manifest.version > MANIFEST_VERSION or manifest.format > FORMAT_VERSION:
         raise FormatTooNew(
             f"the backup in {directory} has format {manifest.format}, this version of tq knows up to {FORMAT_VERSION}",
