@@ -156,6 +156,7 @@ class FakeSession:
     def __init__(self, session_id: int, *, is_worker: bool = False) -> None:
         self.session_id = session_id
         self.is_worker = is_worker
+        self.worker_name = ""
         self.outstanding = 0
         self.writes: list[list[FromBroker]] = []
         self.is_ended = False

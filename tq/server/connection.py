@@ -103,6 +103,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, session_id: int, owner: Connections) -> None:
         self.session_id = session_id
         self.is_worker = False
+        self.worker_name = ""
         self.outstanding = 0
         self._owner = owner
         self._broker = owner.broker
@@ -187,7 +188,7 @@ class Connection(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
         if self.is_worker:
-            self._log.info("worker_disconnected", session=self.session_id)
+            self._log.info("worker_disconnected", session=self.session_id, worker=self.worker_name)
         self._owner.forget(self)
         self._log.debug("connection_closed", session=self.session_id)
 

@@ -220,6 +220,7 @@ class BrokerLoop:
             assert isinstance(settled, Settled)
             lost = settled.lost
             session.is_worker = True
+            session.worker_name = worker.name
             self._log.info(
                 "worker_connected",
                 session=session.session_id,

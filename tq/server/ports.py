@@ -51,6 +51,7 @@ class Session(Protocol):
 
     session_id: int
     is_worker: bool
+    worker_name: str
     outstanding: int
 
     def send(self, messages: list[FromBroker]) -> None:
