@@ -41,12 +41,13 @@ class LaneCount(msgspec.Struct):
 
 
 class Mismatch(msgspec.Struct, frozen=True):
-    """A row that should be another: what is wrong, and the value that is right; None: there should be no row."""
+    """A row that should be another, or `is_missing`: what is wrong, and what is right; None: there should be no row."""
 
     what: str
     table: Table
     key: bytes
     value: bytes | None
+    is_missing: bool = False
 
 
 class Catalogue:
@@ -71,6 +72,7 @@ class Catalogue:
         self._recounts: dict[int, Recount] = {}
         self._lane_counts: dict[int, LaneCount] = {}
         self._orphans: list[int] = []
+        self._made: set[tuple[Table, int]] = set()
         self._has_gap = False
         for key, value in database.scan(Table.QUEUES):
             self._add_queue(U32.unpack(key)[0], msgspec.msgpack.decode(value, type=QueueRow))
@@ -91,8 +93,10 @@ class Catalogue:
         if queue is None:
             queue = self.meta.next_queue
             self._add_queue(queue, QueueRow(queue_name))
+            self._made.add((Table.QUEUES, queue))
         lane = self.meta.next_lane
         self._add_lane(lane, LaneRow(queue, task_type, int(tier)))
+        self._made.add((Table.LANES, lane))
         return queue, lane
 
     def count(self, record: TaskRecord, queue: int, lane: int) -> None:
@@ -134,40 +138,43 @@ class Catalogue:
     def mismatches(self) -> Iterator[Mismatch]:
         """The rows of QUEUES, LANES and META that the count contradicts; to be asked when all tasks are counted."""
         for number, row in self._queue_rows.items():
-            recount = self._recounts[number]
-            wrong = [name for name in _COUNTERS if getattr(row, name) != getattr(recount, name)]
-            if wrong:
-                fixed = msgspec.structs.replace(row, **{name: getattr(recount, name) for name in wrong})
-                counts = "; ".join(f"{getattr(row, n)} {_COUNTERS[n]}, counted {getattr(recount, n)}" for n in wrong)
-                yield Mismatch(
-                    f"the counters of queue {row.name!r} are wrong: {counts}",
-                    Table.QUEUES,
-                    U32.pack(number),
-                    encode(fixed),
-                )
+            yield from self._queue_mismatch(number, row)
         for number, lane_row in self._lane_rows.items():
-            lane_count = self._lane_counts[number]
-            first = lane_count.first_sequence if lane_count.ready else lane_row.low_water
-            low_water = min(lane_row.low_water, first)
-            if (lane_row.ready, lane_row.low_water) != (lane_count.ready, low_water):
-                fixed_lane = msgspec.structs.replace(lane_row, ready=lane_count.ready, low_water=low_water)
-                queue = self._queue_rows[lane_row.queue].name
-                yield Mismatch(
-                    f"lane {number} ({lane_row.task_type!r} in queue {queue!r}) says {lane_row.ready} ready from "
-                    f"{lane_row.low_water} on, counted {lane_count.ready} from {first} on",
-                    Table.LANES,
-                    U32.pack(number),
-                    encode(fixed_lane),
-                )
+            yield from self._lane_mismatch(number, lane_row)
         if self.meta != self._stored_meta:
-            yield Mismatch(
-                f"the engine would use numbers again: {self._stored_meta}, should be {self.meta}",
-                Table.META,
-                META_ENGINE,
-                encode(self.meta),
-            )
+            what = f"the engine would use numbers again: {self._stored_meta}, should be {self.meta}"
+            yield Mismatch(what, Table.META, META_ENGINE, encode(self.meta))
         for number in self._orphans:
             yield Mismatch(f"lane {number} belongs to no queue", Table.LANES, U32.pack(number), None)
+
+    def _queue_mismatch(self, number: int, row: QueueRow) -> Iterator[Mismatch]:
+        recount = self._recounts[number]
+        wrong = [name for name in _COUNTERS if getattr(row, name) != getattr(recount, name)]
+        right = msgspec.structs.replace(row, **{name: getattr(recount, name) for name in wrong})
+        if (Table.QUEUES, number) in self._made:
+            what = f"queue {row.name!r} has no row in QUEUES"
+        elif wrong:
+            counts = "; ".join(f"{getattr(row, n)} {_COUNTERS[n]}, counted {getattr(recount, n)}" for n in wrong)
+            what = f"the counters of queue {row.name!r} are wrong: {counts}"
+        else:
+            return
+        yield Mismatch(what, Table.QUEUES, U32.pack(number), encode(right), (Table.QUEUES, number) in self._made)
+
+    def _lane_mismatch(self, number: int, row: LaneRow) -> Iterator[Mismatch]:
+        count = self._lane_counts[number]
+        first = count.first_sequence if count.ready else row.low_water
+        right = msgspec.structs.replace(row, ready=count.ready, low_water=min(row.low_water, first))
+        is_made = (Table.LANES, number) in self._made
+        if right == row and not is_made:
+            return
+        lane = f"{row.task_type!r} of tier {row.tier} in queue {self._queue_rows[row.queue].name!r}"
+        if is_made:
+            what = f"{lane} has no row in LANES"
+        else:
+            what = (
+                f"the lane of {lane} says {row.ready} ready from {row.low_water} on, counted {count.ready} from {first}"
+            )
+        yield Mismatch(what, Table.LANES, U32.pack(number), encode(right), is_made)
 
     def _use_sequence(self, sequence: int) -> None:
         self.meta.next_sequence = max(self.meta.next_sequence, sequence + 1)

@@ -80,9 +80,10 @@ class Examination:
         yield from self._strays(Table.DEAD, DEAD_KEY.size)
         yield from self._stray_keys()
         for mismatch in self._catalogue.mismatches():
-            yield self._fix(
-                Fault.COUNTER_WRONG, mismatch.what, "corrected", mismatch.table, mismatch.key, mismatch.value
+            fault, remedy = (
+                (Fault.ROW_MISSING, "written") if mismatch.is_missing else (Fault.COUNTER_WRONG, "corrected")
             )
+            yield self._fix(fault, mismatch.what, remedy, mismatch.table, mismatch.key, mismatch.value)
         self._write()
 
     # -- the tasks --------------------------------------------------------------------------------------------------
@@ -118,10 +119,7 @@ class Examination:
             return
         numbers = self._catalogue.find(record)
         if numbers is None:
-            numbers = self._catalogue.make(record)
-            what = f"queue {record.lane[0]!r} has no lane for {record.lane[1]!r} of tier {record.lane[2].name.lower()}"
-            # Its row is written with the counters, which it must hold.
-            yield Finding(Fault.ROW_MISSING, what, "made", self._is_repairing)
+            numbers = self._catalogue.make(record)  # told, and written, with the counters, which the row must hold
         queue, lane = numbers
         if record.lease is not None and record.state.state.is_final:
             what = f"task {name} has a lease and has ended ({record.state.state})"

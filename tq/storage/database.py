@@ -13,7 +13,7 @@ from typing import NoReturn
 from rocksdict import AccessType, Checkpoint, DBRecoveryMode, Rdict, RdictIter, ReadOptions, WriteBatch
 
 from tq.engine.tables import Table, Writes
-from tq.model.errors import FormatTooNew
+from tq.model.errors import FormatTooNew, StorageFailed
 from tq.storage.failures import storage_error
 from tq.storage.tuning import Tuning
 from tq.storage.wal import SYNCED_KEY
@@ -48,6 +48,7 @@ class Database:
             StorageInUse, StorageCorrupt, StorageFailed, DiskFull: RocksDB could not open it.
         """
         self.path = path
+        self._is_closed = False
         tuning = Tuning()
         try:
             tables = [] if create else Rdict.list_cf(str(path))
@@ -147,6 +148,8 @@ class Database:
             self._rows.close()
         except Exception as cause:
             self._raise(cause, "cannot close the database")
+        finally:
+            self._is_closed = True
 
     # What touches RocksDB has a frame of its own, which `_raise` forgets: a local in the trace of an error would keep
     # the database locked after it was closed, for as long as anybody keeps the error.
@@ -179,6 +182,8 @@ class Database:
         self._rows.write(batch)
 
     def _raise(self, cause: Exception, what: str) -> NoReturn:
+        if self._is_closed:
+            raise StorageFailed(f"{what}: the database in {self.path.parent} is closed")
         raise storage_error(cause, what, self.path.parent) from cause.with_traceback(None)
 
 
