@@ -255,7 +255,9 @@ def drain(world: World, draw: Draw) -> None:
 
 
 def cancel(world: World, draw: Draw) -> None:
-    world.do(draw.choose(CLIENTS), Cancel(world.next_id(), some(draw, IDS, 3), draw.choose(["", "not needed"])))
+    running = [task.spec.id for task in world.model.tasks.values() if task.lease is not None]
+    ids = some(draw, running, 2) if running and chance(draw, 2) else some(draw, IDS, 3)
+    world.do(draw.choose(CLIENTS), Cancel(world.next_id(), ids, draw.choose(["", "not needed"])))
 
 
 def pause(world: World, draw: Draw) -> None:
@@ -342,6 +344,15 @@ def pass_time(world: World, draw: Draw) -> None:
     world.pass_time(draw.choose([0, 1, 10, 1_000, 5_000, 6_000, 15_000, 45_000]))
 
 
+def pass_time_alive(world: World, draw: Draw) -> None:
+    """Time passes while all workers send their heartbeats, so that what runs too long is found out."""
+    for _ in range(3):
+        world.pass_time(15_000)
+        for worker in list(world.model.workers.values()):
+            if worker.session is not None:
+                world.do(worker.session, Heartbeat(0))
+
+
 def pass_long_time(world: World, draw: Draw) -> None:
     world.pass_time(draw.choose([60_000, 330_000, 3_600_000, 7_200_000, 90_000_000]))
 
@@ -392,6 +403,7 @@ ACTIONS: dict[Action, int] = {
     repeat_request: 3,
     tick: 2,
     pass_time: 7,
+    pass_time_alive: 1,
     pass_long_time: 1,
     advance: 6,
     commit: 4,

@@ -101,7 +101,10 @@ class BrokerMachine(RuleBasedStateMachine):
     def repeat_request(self, data: st.DataObject) -> None:
         actions.repeat_request(self.world, Drawn(data))
 
-    @rule(data=st.data(), action=st.sampled_from([actions.tick, actions.pass_time, actions.pass_long_time]))
+    @rule(
+        data=st.data(),
+        action=st.sampled_from([actions.tick, actions.pass_time, actions.pass_time_alive, actions.pass_long_time]),
+    )
     def let_time_pass(self, data: st.DataObject, action: actions.Action) -> None:
         action(self.world, Drawn(data))
 
