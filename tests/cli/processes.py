@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import io
 import os
 import pty
 import select
@@ -14,6 +15,9 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
+from unittest import mock
+
+from tq.cli.main import main
 
 TQ = (sys.executable, "-m", "tq.cli.main")
 SECONDS_MAX = 60.0
@@ -35,6 +39,25 @@ def run_tq(
     return subprocess.CompletedProcess(
         done.args, done.returncode, done.stdout.decode(errors="surrogateescape"), done.stderr.decode()
     )
+
+
+def call_tq(
+    *arguments: str, stdin: bytes = b"", env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> "subprocess.CompletedProcess[str]":
+    """The same in this process, a tenth of the time: for what does not hang on a process of its own."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+    code: object = 0
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(mock.patch.dict(os.environ, env or environment(), clear=True))
+        stack.enter_context(mock.patch.multiple(sys, argv=["tq", *arguments], stdout=out, stderr=err))
+        stack.enter_context(mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8")))
+        stack.enter_context(contextlib.chdir(cwd or "."))
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code
+    written = [stream.buffer.getvalue().decode(errors="surrogateescape") for stream in (out, err)]
+    return subprocess.CompletedProcess(arguments, int(code or 0) if isinstance(code, int | None) else 1, *written)
 
 
 class Daemon:

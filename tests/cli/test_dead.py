@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import RunningBroker, RunningWorker
-from tests.cli.processes import on_terminal, run_tq
+from tests.cli.processes import call_tq, on_terminal, run_tq
 from tq.client.task import Task
 from tq.model.task import State
 
@@ -31,9 +31,9 @@ def _states(broker: RunningBroker, ids: list[str]) -> set[State]:
 def test_dead_letters_are_listed_with_their_error_made_harmless(
     broker: RunningBroker, worker: RunningWorker, dead: list[str]
 ) -> None:
-    table = run_tq("dead", "list", "--queue", worker.queue, "-u", broker.address)
-    records = run_tq("dead", "list", "--queue", worker.queue, "-o", "json", "-u", broker.address)
-    names = run_tq("dead", "list", "--queue", worker.queue, "-o", "name", "-u", broker.address)
+    table = call_tq("dead", "list", "--queue", worker.queue, "-u", broker.address)
+    records = call_tq("dead", "list", "--queue", worker.queue, "-o", "json", "-u", broker.address)
+    names = call_tq("dead", "list", "--queue", worker.queue, "-o", "name", "-u", broker.address)
 
     assert table.returncode == 0
     assert "ValueError: no \N{REPLACEMENT CHARACTER}[2Jsuch user" in table.stdout
@@ -55,8 +55,8 @@ def test_a_dead_letter_is_shown_with_its_traceback(broker: RunningBroker, dead: 
 def test_a_task_that_is_no_dead_letter_is_not_shown_as_one(broker: RunningBroker, queue: str) -> None:
     waiting = broker.client.submit_task(Task("send", queue=queue))
 
-    assert run_tq("dead", "show", waiting, "-u", broker.address).returncode == 5
-    assert run_tq("dead", "show", UNKNOWN, "-u", broker.address).returncode == 4
+    assert call_tq("dead", "show", waiting, "-u", broker.address).returncode == 5
+    assert call_tq("dead", "show", UNKNOWN, "-u", broker.address).returncode == 4
 
 
 def test_a_named_dead_letter_runs_again_without_a_question(
@@ -69,7 +69,7 @@ def test_a_named_dead_letter_runs_again_without_a_question(
     assert broker.client.wait(task_id, 60).state is State.DEAD_LETTER
     file.write_text("now it is there")
 
-    done = run_tq("dead", "retry", task_id, "-u", broker.address)
+    done = call_tq("dead", "retry", task_id, "-u", broker.address)
 
     assert (done.returncode, done.stderr) == (0, "Retried 1 dead letter.\n")
     assert broker.client.wait(task_id, 60).state is State.COMPLETED
@@ -81,10 +81,10 @@ def test_a_whole_queue_runs_again_only_after_a_yes(
     line = ("dead", "retry", "--queue", worker.queue, "-u", broker.address)
     before = broker.client.get_task(dead[0]).ended_at_ms
 
-    tried = run_tq(*line, "--dry-run")
-    refused = run_tq(*line)
+    tried = call_tq(*line, "--dry-run")
+    refused = call_tq(*line)
     unchanged = broker.client.get_task(dead[0]).ended_at_ms
-    done = run_tq(*line, "--yes")
+    done = call_tq(*line, "--yes")
 
     assert (tried.returncode, refused.returncode, done.returncode) == (0, 2, 0)
     assert f"Would retry 3 dead letters of {worker.queue}." in tried.stderr
@@ -110,10 +110,10 @@ def test_named_dead_letters_are_purged_with_a_yes_and_what_is_none_is_told(
 ) -> None:
     line = ("dead", "purge", *dead, "-u", broker.address)
 
-    tried = run_tq(*line, "--dry-run")
-    refused = run_tq(*line)
-    done = run_tq(*line, "--yes")
-    again = run_tq(*line, "--yes")
+    tried = call_tq(*line, "--dry-run")
+    refused = call_tq(*line)
+    done = call_tq(*line, "--yes")
+    again = call_tq(*line, "--yes")
 
     assert "Would purge 3 of 3 tasks." in tried.stderr
     assert (refused.returncode, done.returncode, again.returncode) == (2, 0, 5)
@@ -121,7 +121,7 @@ def test_named_dead_letters_are_purged_with_a_yes_and_what_is_none_is_told(
 
 
 def test_a_part_of_the_named_exits_7(broker: RunningBroker, dead: list[str]) -> None:
-    done = run_tq("dead", "purge", dead[0], UNKNOWN, "--yes", "-u", broker.address)
+    done = call_tq("dead", "purge", dead[0], UNKNOWN, "--yes", "-u", broker.address)
 
     assert done.returncode == 7
     assert "skipped 1" in done.stderr
@@ -150,4 +150,4 @@ def test_a_corrected_payload_makes_a_new_task_and_each_names_the_other(
 def test_resubmitting_what_has_not_ended_exits_5(broker: RunningBroker, queue: str) -> None:
     waiting = broker.client.submit_task(Task("send", queue=queue))
 
-    assert run_tq("dead", "resubmit", waiting, "-u", broker.address).returncode == 5
+    assert call_tq("dead", "resubmit", waiting, "-u", broker.address).returncode == 5

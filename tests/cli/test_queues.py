@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.cli.conftest import RunningBroker
-from tests.cli.processes import on_terminal, run_tq
+from tests.cli.processes import call_tq, on_terminal, run_tq
 from tq.client.task import Task
 from tq.model.task import State
 
@@ -28,9 +28,9 @@ def _of(records: str, queue: str) -> dict[str, object]:
 
 
 def test_a_queue_is_listed_with_what_it_holds(broker: RunningBroker, filled: str) -> None:
-    table = run_tq("queue", "list", "-u", broker.address)
-    records = run_tq("queue", "list", "-o", "json", "-u", broker.address)
-    names = run_tq("queue", "list", "-o", "name", "-u", broker.address)
+    table = call_tq("queue", "list", "-u", broker.address)
+    records = call_tq("queue", "list", "-o", "json", "-u", broker.address)
+    names = call_tq("queue", "list", "-o", "name", "-u", broker.address)
 
     (row,) = [line for line in table.stdout.splitlines() if line.startswith(filled)]
     assert "no worker for 7" in row
@@ -39,10 +39,10 @@ def test_a_queue_is_listed_with_what_it_holds(broker: RunningBroker, filled: str
 
 
 def test_a_paused_queue_says_why_and_runs_again_when_resumed(broker: RunningBroker, filled: str) -> None:
-    paused = run_tq("queue", "pause", filled, "--reason", "deploy", "-u", broker.address)
-    while_paused = _of(run_tq("queue", "list", "-o", "json", "-u", broker.address).stdout, filled)
-    resumed = run_tq("queue", "resume", filled, "-u", broker.address)
-    afterwards = _of(run_tq("queue", "list", "-o", "json", "-u", broker.address).stdout, filled)
+    paused = call_tq("queue", "pause", filled, "--reason", "deploy", "-u", broker.address)
+    while_paused = _of(call_tq("queue", "list", "-o", "json", "-u", broker.address).stdout, filled)
+    resumed = call_tq("queue", "resume", filled, "-u", broker.address)
+    afterwards = _of(call_tq("queue", "list", "-o", "json", "-u", broker.address).stdout, filled)
 
     assert (paused.returncode, paused.stderr) == (0, f"Paused {filled}.\n")
     assert (while_paused["is_paused"], while_paused["pause_reason"]) == (True, "deploy")
@@ -52,14 +52,14 @@ def test_a_paused_queue_says_why_and_runs_again_when_resumed(broker: RunningBrok
 
 @pytest.mark.parametrize("verb", ["pause", "resume", "purge"])
 def test_a_queue_that_never_was_exits_4(broker: RunningBroker, verb: str) -> None:
-    done = run_tq("queue", verb, "no-such-queue", *(["--yes"] if verb == "purge" else []), "-u", broker.address)
+    done = call_tq("queue", verb, "no-such-queue", *(["--yes"] if verb == "purge" else []), "-u", broker.address)
 
     assert done.returncode == 4
     assert "no-such-queue" in done.stderr
 
 
 def test_purging_a_queue_that_is_nearly_named_says_which_was_meant(broker: RunningBroker, filled: str) -> None:
-    done = run_tq("queue", "purge", filled + "x", "--yes", "-u", broker.address)
+    done = call_tq("queue", "purge", filled + "x", "--yes", "-u", broker.address)
 
     assert done.returncode == 4
     assert f"did you mean {filled}?" in done.stderr
@@ -67,7 +67,7 @@ def test_purging_a_queue_that_is_nearly_named_says_which_was_meant(broker: Runni
 
 
 def test_a_purge_without_a_terminal_needs_a_yes(broker: RunningBroker, filled: str) -> None:
-    done = run_tq("queue", "purge", filled, "-u", broker.address)
+    done = call_tq("queue", "purge", filled, "-u", broker.address)
 
     assert done.returncode == 2
     assert "--yes" in done.stderr
@@ -75,7 +75,7 @@ def test_a_purge_without_a_terminal_needs_a_yes(broker: RunningBroker, filled: s
 
 
 def test_a_dry_run_shows_how_many_and_some_of_them_and_does_nothing(broker: RunningBroker, filled: str) -> None:
-    done = run_tq("queue", "purge", filled, "--dry-run", "-u", broker.address)
+    done = call_tq("queue", "purge", filled, "--dry-run", "-u", broker.address)
 
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr.count("  send  ") == 5

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.cli.conftest import RunningBroker
-from tests.cli.processes import run_tq
+from tests.cli.processes import call_tq, run_tq
 from tq.cli.submit import guess_content_type, parse_eta, parse_priority, with_wait_value
 from tq.model.errors import InvalidArgument
 from tq.model.task import State
@@ -62,7 +62,7 @@ def test_wait_may_stand_alone_or_have_a_value(given: list[str], read: list[str])
 def test_a_task_with_every_option_is_held_as_it_was_typed(broker: RunningBroker, queue: str) -> None:
     options = ("--priority", "200", "--delay", "1h", "--expires", "2h", "--timeout", "30s", "--max-retries", "7")
 
-    done = run_tq(
+    done = call_tq(
         *("submit", "-u", broker.address, "--type", "send", "--queue", queue, "--key", "k1"),
         *("--payload", '{"to": "größe"}', *options),
     )
@@ -79,7 +79,7 @@ def test_a_task_with_every_option_is_held_as_it_was_typed(broker: RunningBroker,
 def test_the_same_key_gives_the_same_task(broker: RunningBroker, queue: str) -> None:
     line = ("submit", "-u", broker.address, "--type", "send", "--queue", queue, "--key", "once", "-o", "json")
 
-    first, second = run_tq(*line), run_tq(*line)
+    first, second = call_tq(*line), call_tq(*line)
 
     assert json.loads(first.stdout) == json.loads(second.stdout)
 
@@ -96,7 +96,7 @@ def test_a_payload_comes_from_stdin_byte_for_byte(broker: RunningBroker, queue: 
 
 
 def test_a_moment_is_kept_to_the_millisecond(broker: RunningBroker, queue: str) -> None:
-    done = run_tq(
+    done = call_tq(
         *("submit", "-u", broker.address, "--type", "send", "-q", queue, "--eta", "2040-01-02T03:04:05.678Z"),
         *("-o", "jsonl"),
     )
@@ -106,7 +106,7 @@ def test_a_moment_is_kept_to_the_millisecond(broker: RunningBroker, queue: str) 
 
 
 def test_waiting_for_a_task_that_nobody_runs_exits_8_and_the_task_goes_on(broker: RunningBroker, queue: str) -> None:
-    done = run_tq("submit", "-u", broker.address, "--type", "nobody", "--queue", queue, "--wait=50ms")
+    done = call_tq("submit", "-u", broker.address, "--type", "nobody", "--queue", queue, "--wait=50ms")
 
     assert done.returncode == 8
     assert done.stdout == ""

@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from tests.cli.conftest import RunningBroker
-from tests.cli.processes import daemon, on_terminal, run_tq
+from tests.cli.processes import call_tq, daemon, on_terminal, run_tq
 from tq.client.task import Task
 from tq.model.task import State
 
@@ -37,7 +37,7 @@ def test_a_task_in_full_is_for_people_and_for_scripts(broker: RunningBroker, que
     ids=" ".join,
 )
 def test_a_task_that_never_was_exits_4(broker: RunningBroker, arguments: list[str]) -> None:
-    done = run_tq(*arguments, "-u", broker.address)
+    done = call_tq(*arguments, "-u", broker.address)
 
     assert (done.returncode, done.stdout) == (4, "")
     assert UNKNOWN in done.stderr
@@ -48,9 +48,9 @@ def test_a_listing_has_as_many_tasks_as_asked_for_and_says_that_there_are_more(
 ) -> None:
     ids = _submit(broker, queue, 5)
 
-    few = run_tq("task", "list", "--queue", queue, "-n", "2", "-u", broker.address)
-    names = run_tq("task", "list", "--queue", queue, "-n", "2", "-o", "name", "-u", broker.address)
-    everything = run_tq("task", "list", "--queue", queue, "--all", "-o", "name", "-u", broker.address)
+    few = call_tq("task", "list", "--queue", queue, "-n", "2", "-u", broker.address)
+    names = call_tq("task", "list", "--queue", queue, "-n", "2", "-o", "name", "-u", broker.address)
+    everything = call_tq("task", "list", "--queue", queue, "--all", "-o", "name", "-u", broker.address)
 
     assert len(few.stdout.splitlines()) == 1 + 2
     assert "--all" in few.stderr
@@ -62,7 +62,7 @@ def test_a_listing_is_filtered_by_state_and_type(broker: RunningBroker, queue: s
     _submit(broker, queue)
 
     def listed(*filters: str) -> list[object]:
-        done = run_tq("task", "list", "--queue", queue, *filters, "-o", "json", "-u", broker.address)
+        done = call_tq("task", "list", "--queue", queue, *filters, "-o", "json", "-u", broker.address)
         found = json.loads(done.stdout)
         assert isinstance(found, list)
         return found
@@ -74,7 +74,7 @@ def test_a_listing_is_filtered_by_state_and_type(broker: RunningBroker, queue: s
 def test_the_result_of_a_task_that_has_not_ended_exits_5(broker: RunningBroker, queue: str) -> None:
     (task_id,) = _submit(broker, queue)
 
-    done = run_tq("task", "result", task_id, "-u", broker.address)
+    done = call_tq("task", "result", task_id, "-u", broker.address)
 
     assert (done.returncode, done.stdout) == (5, "")
     assert "has no result yet" in done.stderr
@@ -83,17 +83,17 @@ def test_the_result_of_a_task_that_has_not_ended_exits_5(broker: RunningBroker, 
 def test_waiting_longer_than_allowed_exits_8(broker: RunningBroker, queue: str) -> None:
     (task_id,) = _submit(broker, queue)
 
-    done = run_tq("task", "wait", task_id, "--timeout", "50ms", "-u", broker.address)
+    done = call_tq("task", "wait", task_id, "--timeout", "50ms", "-u", broker.address)
 
     assert done.returncode == 8
 
 
 def test_waiting_for_a_task_that_was_cancelled_exits_1_and_says_why(broker: RunningBroker, queue: str) -> None:
     (task_id,) = _submit(broker, queue)
-    cancelled = run_tq("task", "cancel", task_id, "--reason", "not needed", "-u", broker.address)
+    cancelled = call_tq("task", "cancel", task_id, "--reason", "not needed", "-u", broker.address)
 
-    waited = run_tq("task", "wait", task_id, "-o", "json", "-u", broker.address)
-    result = run_tq("task", "result", task_id, "-u", broker.address)
+    waited = call_tq("task", "wait", task_id, "-o", "json", "-u", broker.address)
+    result = call_tq("task", "result", task_id, "-u", broker.address)
 
     assert (cancelled.returncode, cancelled.stdout) == (0, "")
     assert (waited.returncode, json.loads(waited.stdout)["state"]) == (1, "cancelled")
@@ -105,8 +105,8 @@ def test_cancelling_what_has_ended_exits_5_and_a_part_of_many_exits_7(broker: Ru
     gone, waiting = _submit(broker, queue, 2)
     broker.client.cancel(gone)
 
-    assert run_tq("task", "cancel", gone, "-u", broker.address).returncode == 5
-    partly = run_tq("task", "cancel", gone, waiting, "--yes", "-u", broker.address)
+    assert call_tq("task", "cancel", gone, "-u", broker.address).returncode == 5
+    partly = call_tq("task", "cancel", gone, waiting, "--yes", "-u", broker.address)
 
     assert partly.returncode == 7
     assert broker.client.get_task(waiting).state is State.CANCELLED
@@ -118,10 +118,10 @@ def test_ids_come_from_stdin_and_several_need_a_yes_where_nobody_can_be_asked(
     ids = _submit(broker, queue, 3)
     lines = "\n".join([*(f"{task_id} and more" for task_id in ids), "", ids[0]]).encode()
 
-    refused = run_tq("task", "cancel", "-", "-u", broker.address, stdin=lines)
-    tried = run_tq("task", "cancel", "-", "--dry-run", "-u", broker.address, stdin=lines)
+    refused = call_tq("task", "cancel", "-", "-u", broker.address, stdin=lines)
+    tried = call_tq("task", "cancel", "-", "--dry-run", "-u", broker.address, stdin=lines)
     states_before = {broker.client.get_task(task_id).state for task_id in ids}
-    done = run_tq("task", "cancel", "-", "--yes", "-u", broker.address, stdin=lines)
+    done = call_tq("task", "cancel", "-", "--yes", "-u", broker.address, stdin=lines)
 
     assert (refused.returncode, tried.returncode, done.returncode) == (2, 0, 0)
     assert "--yes" in refused.stderr
@@ -134,7 +134,7 @@ def test_no_ids_on_stdin_are_nothing_to_do_and_never_mean_all(broker: RunningBro
     (task_id,) = _submit(broker, queue)
 
     for verb in (["task", "cancel"], ["dead", "retry"], ["dead", "purge"]):
-        done = run_tq(*verb, "-", "--yes", "-u", broker.address, stdin=b"\n")
+        done = call_tq(*verb, "-", "--yes", "-u", broker.address, stdin=b"\n")
         assert (done.returncode, done.stderr) == (0, "No ids on stdin: nothing to do.\n")
     assert broker.client.get_task(task_id).state is State.PENDING
 

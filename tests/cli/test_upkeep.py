@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from tests.cli.conftest import RunningBroker
-from tests.cli.processes import daemon, environment, run_tq
+from tests.cli.processes import call_tq, daemon, environment, run_tq
 from tq.client.blocking import Client
 from tq.client.task import Task
 from tq.config.settings import all_settings
@@ -33,8 +33,8 @@ def test_a_backup_does_not_overwrite_and_a_restore_does_not_either(broker: Runni
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
 
-    assert run_tq("backup", str(tmp_path / "full"), "-u", broker.address).returncode == 2
-    assert run_tq("restore", str(tmp_path / "nothing"), str(tmp_path / "data")).returncode == 2
+    assert call_tq("backup", str(tmp_path / "full"), "-u", broker.address).returncode == 2
+    assert call_tq("restore", str(tmp_path / "nothing"), str(tmp_path / "data")).returncode == 2
 
 
 def test_doctor_finds_nothing_after_a_kill_and_refuses_while_a_broker_runs(tmp_path: Path) -> None:
@@ -43,17 +43,35 @@ def test_doctor_finds_nothing_after_a_kill_and_refuses_while_a_broker_runs(tmp_p
         broker.wait_for("broker_started")
         with Client(f"unix://{data}/tq.sock") as client:
             client.submit_tasks([Task("send")] * 50)
-        in_use = run_tq("doctor", str(data))
+        in_use = call_tq("doctor", str(data))
         broker.end(signal.SIGKILL)
 
-    healthy = run_tq("doctor", str(data))
-    records = run_tq("doctor", str(data), "-o", "json")
-    nowhere = run_tq("doctor", str(tmp_path / "nowhere"))
+    healthy = call_tq("doctor", str(data))
+    records = call_tq("doctor", str(data), "-o", "json")
+    nowhere = call_tq("doctor", str(tmp_path / "nowhere"))
 
     assert in_use.returncode == 5
     assert (healthy.returncode, healthy.stderr) == (0, "Nothing is wrong.\n")
     assert json.loads(records.stdout) == []
     assert nowhere.returncode == 2
+
+
+def test_what_a_power_cut_may_leave_is_told_and_is_no_failure(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with daemon("broker", "--port", "0", "--data-dir", str(data), "--log-format", "json") as broker:
+        broker.wait_for("broker_started")
+        with Client(f"unix://{data}/tq.sock") as client:
+            client.submit_task(Task("send"))
+        broker.end(signal.SIGKILL)
+    (log,) = (data / "db").glob("*.log")
+    with log.open("ab") as torn:
+        torn.write(b"\x01\x02\x03")
+
+    found = call_tq("doctor", str(data))
+
+    assert found.returncode == 0
+    assert "log_torn" in found.stdout
+    assert "puts that right itself" in found.stderr
 
 
 def test_doctor_names_damage_and_repairs_it(tmp_path: Path) -> None:
@@ -84,7 +102,7 @@ def test_doctor_names_damage_and_repairs_it(tmp_path: Path) -> None:
 def test_every_setting_is_shown_with_where_it_comes_from(tmp_path: Path) -> None:
     (tmp_path / "tq.yaml").write_text("broker:\n  port: 7000\n")
 
-    done = run_tq("config", "show", "-o", "json", cwd=tmp_path, env=environment(TQ_LOG_LEVEL="debug"))
+    done = call_tq("config", "show", "-o", "json", cwd=tmp_path, env=environment(TQ_LOG_LEVEL="debug"))
 
     settings = {setting["key"]: setting for setting in json.loads(done.stdout)}
     assert list(settings) == [setting.key for setting in all_settings()]
@@ -94,7 +112,7 @@ def test_every_setting_is_shown_with_where_it_comes_from(tmp_path: Path) -> None
 
 
 def test_settings_for_people_are_as_yaml_writes_them() -> None:
-    done = run_tq("config", "show")
+    done = call_tq("config", "show")
 
     rows = {line.split()[0]: line.split()[1] for line in done.stdout.splitlines()[1:]}
     assert (rows["broker.port"], rows["broker.insecure"], rows["broker.socket"]) == ("6379", "false", '""')
@@ -102,12 +120,12 @@ def test_settings_for_people_are_as_yaml_writes_them() -> None:
 
 def test_a_file_of_settings_is_right_or_its_mistake_is_named(tmp_path: Path) -> None:
     right, wrong = tmp_path / "right.yaml", tmp_path / "wrong.yaml"
-    right.write_text(run_tq("config", "example").stdout)
+    right.write_text(call_tq("config", "example").stdout)
     wrong.write_text("broker:\n  prot: 7000\n")
 
-    good = run_tq("config", "check", str(right))
-    bad = run_tq("config", "check", str(wrong))
-    none = run_tq("config", "check", cwd=tmp_path)
+    good = call_tq("config", "check", str(right))
+    bad = call_tq("config", "check", str(wrong))
+    none = call_tq("config", "check", cwd=tmp_path)
 
     assert yaml.safe_load(right.read_text())["broker"]["port"] == 6379
     assert (good.returncode, good.stderr) == (0, f"{right} is right.\n")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.processes import environment, run_tq
+from tests.cli.processes import call_tq, environment, run_tq
 from tq import __version__
 from tq.cli.groups import verb_first
 
@@ -52,7 +52,7 @@ def test_help_names_every_verb_under_a_heading_and_fits_60_columns() -> None:
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
 def test_a_wrong_argument_is_named_and_exits_2(arguments: list[str], said: str) -> None:
-    done = run_tq(*arguments, *([] if "--url" in arguments else NOBODY))
+    done = call_tq(*arguments, *([] if "--url" in arguments else NOBODY))
 
     assert done.returncode == 2
     assert said in done.stderr
@@ -69,7 +69,7 @@ def test_a_broker_that_is_not_there_exits_3_and_says_how_to_start_one() -> None:
 
 
 def test_the_address_comes_from_the_flag_before_the_environment() -> None:
-    done = run_tq("stats", *NOBODY, env=environment(TQ_URL="127.0.0.1:2"))
+    done = call_tq("stats", *NOBODY, env=environment(TQ_URL="127.0.0.1:2"))
 
     assert "127.0.0.1:1" in done.stderr
 
@@ -78,7 +78,7 @@ def test_the_address_comes_from_the_file_that_is_named_before_the_environment(tm
     file = tmp_path / "tq.yaml"
     file.write_text("broker:\n  port: 3\n")
 
-    done = run_tq("stats", "--config", str(file), env=environment(TQ_URL="127.0.0.1:2"))
+    done = call_tq("stats", "--config", str(file), env=environment(TQ_URL="127.0.0.1:2"))
 
     assert done.returncode == 3
     assert "127.0.0.1:3" in done.stderr

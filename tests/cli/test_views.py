@@ -28,7 +28,7 @@ from tq.cli.task_view import (
     tasks_view,
 )
 from tq.model.stats import WorkerInfo
-from tq.model.task import Outcome, State, TaskSummary, TaskView
+from tq.model.task import Outcome, Progress, State, TaskSummary, TaskView
 
 
 def _fields(task: TaskView, *, with_tracebacks: bool = False) -> dict[str, str]:
@@ -81,6 +81,45 @@ def test_the_state_of_a_task_says_why_it_does_not_run(task: TaskView, shown: str
 
 def test_a_task_in_full_leaves_out_what_says_nothing() -> None:
     assert set(_fields(view())) == {"id", "state", "type", "queue", "priority", "submitted", "attempts", "payload"}
+
+
+def test_a_task_in_full_has_whatever_there_is_to_say() -> None:
+    rich = msgspec.structs.replace(
+        view(State.IN_PROGRESS),
+        key="welcome-7",
+        started_at_ms=NOW_MS - 5_000,
+        ended_at_ms=NOW_MS - 1_000,
+        expires_at_ms=NOW_MS + 60_000,
+        crashes=1,
+        worker="w1",
+        progress=Progress(0.5, "resizing", NOW_MS),
+        resubmit_of=ID,
+        resubmitted_as=ID,
+        payload=b"",
+    )
+
+    fields = _fields(rich)
+
+    assert fields["key"] == "welcome-7"
+    assert fields["started"].endswith("(5s ago)")
+    assert fields["ended"].endswith("(ran 4s)")
+    assert fields["expires"].endswith("(in 1m)")
+    assert fields["crashes"] == "1 of 3"
+    assert fields["progress"] == "50% resizing"
+    assert fields["resubmit of"] == fields["resubmitted as"] == ID_TEXT
+    assert fields["payload"] == "-"
+    assert _fields(msgspec.structs.replace(rich, state=State.COMPLETED, result=b"7"))["result"] == "7"
+
+
+def test_a_traceback_that_comes_again_is_shown_once() -> None:
+    again = msgspec.structs.replace(FAILED_ATTEMPT, attempt=2)
+    other = msgspec.structs.replace(FAILED_ATTEMPT, attempt=3, traceback="Traceback: another")
+
+    fields = _fields(view(State.DEAD_LETTER, history=(FAILED_ATTEMPT, again, other)), with_tracebacks=True)
+
+    assert "Traceback (most" in fields["attempt 1"]
+    assert fields["attempt 2"].endswith("ValueError: no such user (the traceback of attempt 1 again)")
+    assert fields["attempt 3"].endswith("Traceback: another")
 
 
 def test_an_attempt_is_one_line_in_a_task_and_has_its_traceback_in_a_dead_letter() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import RunningBroker, RunningWorker
-from tests.cli.processes import daemon, run_tq
+from tests.cli.processes import call_tq, daemon, run_tq
 from tq.client.task import Task
 
 ROOT = Path(__file__).parents[2]
@@ -47,10 +47,10 @@ def test_the_outcome_of_a_task_is_a_record_and_an_exit_code(broker: RunningBroke
         Task("fail", b'{"message": "no"}', queue=worker.queue, max_retries=0, content_type="application/json")
     )
 
-    waited = run_tq("task", "wait", good, "-o", "json", "-u", broker.address)
-    failed = run_tq("task", "wait", bad, "-o", "jsonl", "-u", broker.address)
-    failed_for_people = run_tq("task", "result", bad, "-u", broker.address)
-    raw = run_tq("task", "result", good, "--raw", "-u", broker.address)
+    waited = call_tq("task", "wait", good, "-o", "json", "-u", broker.address)
+    failed = call_tq("task", "wait", bad, "-o", "jsonl", "-u", broker.address)
+    failed_for_people = call_tq("task", "result", bad, "-u", broker.address)
+    raw = call_tq("task", "result", good, "--raw", "-u", broker.address)
 
     assert waited.returncode == 0
     assert json.loads(waited.stdout)["result"] == 2
@@ -65,9 +65,9 @@ def test_workers_are_listed_and_a_drained_one_ends(broker: RunningBroker) -> Non
     flags = ("--url", broker.address, "--name", "drained", "--queues", "nowhere", "--log-format", "json")
     with daemon("worker", "tests.cli.handlers:app", *flags, cwd=ROOT) as worker:
         worker.wait_for("connected")
-        listed = run_tq("worker", "list", "-u", broker.address, "-o", "json")
-        table = run_tq("worker", "list", "-u", broker.address)
-        drained = run_tq("worker", "drain", "drained", "-u", broker.address)
+        listed = call_tq("worker", "list", "-u", broker.address, "-o", "json")
+        table = call_tq("worker", "list", "-u", broker.address)
+        drained = call_tq("worker", "drain", "drained", "-u", broker.address)
         code = worker.process.wait(60)
 
     (record,) = [record for record in json.loads(listed.stdout) if record["name"] == "drained"]
@@ -78,7 +78,7 @@ def test_workers_are_listed_and_a_drained_one_ends(broker: RunningBroker) -> Non
 
 
 def test_a_worker_that_is_not_there_exits_4(broker: RunningBroker) -> None:
-    done = run_tq("worker", "drain", "nobody", "-u", broker.address)
+    done = call_tq("worker", "drain", "nobody", "-u", broker.address)
 
     assert done.returncode == 4
 
@@ -106,3 +106,15 @@ def test_options_may_come_before_the_application(broker: RunningBroker) -> None:
 
     assert done.returncode == 2
     assert "'c' is not a priority" in done.stderr
+
+
+def test_the_broker_in_numbers_is_for_people_and_for_scripts(broker: RunningBroker) -> None:
+    table = run_tq("stats", "-u", broker.address)
+    record = call_tq("stats", "-o", "jsonl", "-u", broker.address)
+    name = call_tq("stats", "-o", "name", "-u", broker.address)
+
+    facts = json.loads(record.stdout)
+    assert table.returncode == 0
+    assert "accepting tasks" in table.stdout
+    assert facts["broker"]["pid"] == broker.process.process.pid
+    assert name.stdout == facts["broker"]["boot_id"] + "\n"
