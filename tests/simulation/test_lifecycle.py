@@ -1,4 +1,4 @@
-"""docs/lifecycle.md is what the engine does: each arrow of its table is made to happen, with the rows that it writes."""
+"""docs/lifecycle.md is what the engine does: each arrow of its table is made to happen, with the rows it writes."""
 
 from collections.abc import Callable
 from pathlib import Path
