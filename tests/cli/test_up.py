@@ -172,3 +172,21 @@ def test_a_wrong_variable_is_named(tmp_path: Path) -> None:
 
     assert done.returncode == 2
     assert "TQ_BROKER_PORT" in done.stderr
+
+
+def test_a_second_signal_hands_back_what_runs_and_no_attempt_is_used(tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    payload = json.dumps({"started": str(started), "released": str(tmp_path / "never")}).encode()
+    with _up(tmp_path, APP) as (process, client):
+        task_id = client.submit_task(Task("hold", payload, content_type="application/json"))
+        while not started.exists():
+            assert process.process.poll() is None
+        process.process.send_signal(signal.SIGTERM)
+        process.wait_for("Stopping")
+        code = process.end(signal.SIGTERM)
+
+    with _up(tmp_path) as (_, client):
+        task = client.get_task(task_id)
+
+    assert (task.state, task.attempt, task.crashes) == (State.PENDING, 0, 0)
+    assert code == 0

@@ -93,10 +93,9 @@ class Supervisor:
     async def _watch_worker(self, app: str, process: Process) -> None:
         code = await process.wait()
         del self._parts[app]
-        if self._stop.is_set():
-            return
-        if code == 0:  # an operator drained it
-            self._log.info("worker_left", app=app)
+        if code == 0:
+            if not self._stop.is_set():  # an operator drained it
+                self._log.info("worker_left", app=app)
             return
         # It has said why on stderr. Its parent process restarts what crashes, so this is not for trying again.
         self._log.error("worker_failed", app=app, exit_code=code)
