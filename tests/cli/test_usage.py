@@ -97,3 +97,20 @@ def test_the_address_comes_from_the_file_that_is_named_before_the_environment(tm
 )
 def test_options_of_verbs_may_stand_before_the_verb(given: list[str], read: list[str]) -> None:
     assert verb_first(given) == read
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "-u {} worker list",
+        "worker -u {} list",
+        "worker list -u {}",
+        "queue --url={} -o json list",
+        "-o json task -u {} list",
+    ],
+)
+def test_the_broker_may_be_named_anywhere(line: str) -> None:
+    done = call_tq(*line.format("127.0.0.1:1").split())
+
+    assert done.returncode == 3
+    assert "127.0.0.1:1" in done.stderr

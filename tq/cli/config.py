@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tq.cli.groups import NounGroup
 from tq.cli.listing import Cell, Column, View, emit
 from tq.cli.options import ColorOption, ConfigFile, OutputOption
 from tq.cli.terminal import say
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from tq.config.loading import LoadedSettings
     from tq.config.settings import Setting
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(cls=NounGroup, no_args_is_help=True)
 
 
 @app.command("show")

@@ -8,6 +8,7 @@ import typer
 
 from tq.cli.bulk import Advance, Tally, by_ids, progress, unseen, until_none_left
 from tq.cli.exits import of_bulk
+from tq.cli.groups import NounGroup
 from tq.cli.listing import emit, emit_one
 from tq.cli.moments import now_ms
 from tq.cli.options import ColorOption, ConfigFile, DryRun, OutputOption, Url, Yes
@@ -24,7 +25,7 @@ from tq.model.task import State
 if TYPE_CHECKING:
     from tq.client.blocking import Client
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(cls=NounGroup, no_args_is_help=True)
 
 TaskIds = Annotated[list[str] | None, typer.Argument(metavar="[ID...]", help="Ids; - reads them from stdin.")]
 OfQueue = Annotated[

@@ -10,14 +10,15 @@ COLUMNS_MAX = 100
 """Help is not wider than this, however wide the terminal."""
 
 
-class SectionGroup(TyperGroup):
-    """Help lists the verbs under headings, in the order in which they were added; the heading is `rich_help_panel`.
-
-    Options that most verbs have may stand before the verb as well: `tq --url db1:6379 stats`.
-    """
+class NounGroup(TyperGroup):
+    """Options that most verbs have may stand before the verb as well: `tq --url db1:6379 queue -o json list`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: D102
         return super().parse_args(ctx, verb_first(args))
+
+
+class SectionGroup(NounGroup):
+    """Help lists the verbs under headings, in the order in which they were added; the heading is `rich_help_panel`."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: D102
         sections: dict[str, list[tuple[str, str]]] = {}
@@ -33,15 +34,7 @@ class SectionGroup(TyperGroup):
                 formatter.write_dl(rows)
 
 
-def verb_first(arguments: Sequence[str]) -> list[str]:
-    """The arguments with the options that stand before the verb moved to the end, where the verb reads them."""
-    start = 0
-    while start < len(arguments) and arguments[start].partition("=")[0] in OF_VERBS:
-        start += 1 if "=" in arguments[start] else 2
-    return [*arguments[start:], *arguments[:start]]
-
-
-class RunByDefaultGroup(TyperGroup):
+class RunByDefaultGroup(NounGroup):
     """A noun whose first argument is either one of its verbs or what its verb `run` takes.
 
     So `tq worker shop:app --concurrency 8` runs a worker, and `tq worker list` lists those of the broker. An
@@ -49,5 +42,14 @@ class RunByDefaultGroup(TyperGroup):
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: D102
-        is_own = not args or args[0] in self.commands or args[0] in ctx.help_option_names
+        first = next(iter(verb_first(args)), None)
+        is_own = first is None or first in self.commands or first in ctx.help_option_names
         return super().parse_args(ctx, args if is_own else ["run", *args])
+
+
+def verb_first(arguments: Sequence[str]) -> list[str]:
+    """The arguments with the options that stand before the verb moved to the end, where the verb reads them."""
+    start = 0
+    while start < len(arguments) and arguments[start].partition("=")[0] in OF_VERBS:
+        start += 1 if "=" in arguments[start] else 2
+    return [*arguments[start:], *arguments[:start]]

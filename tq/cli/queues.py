@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tq.cli.bulk import SAMPLE, progress, until_none_left
+from tq.cli.groups import NounGroup
 from tq.cli.listing import emit
 from tq.cli.moments import now_ms
 from tq.cli.options import ColorOption, ConfigFile, DryRun, OutputOption, Reason, Url, Yes
@@ -19,7 +20,7 @@ from tq.model.task import State
 if TYPE_CHECKING:
     from tq.client.blocking import Client
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(cls=NounGroup, no_args_is_help=True)
 
 QueueName = Annotated[str, typer.Argument(metavar="QUEUE", autocompletion=complete_queue, help="The queue's name.")]
 

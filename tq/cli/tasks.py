@@ -7,6 +7,7 @@ import typer
 
 from tq.cli.bulk import SAMPLE, by_ids, progress
 from tq.cli.exits import of_bulk
+from tq.cli.groups import NounGroup
 from tq.cli.listing import emit, emit_one
 from tq.cli.moments import now_ms
 from tq.cli.options import ColorOption, ConfigFile, DryRun, OutputOption, Reason, Url, Yes
@@ -22,7 +23,7 @@ from tq.model.task import Outcome, State, TaskSummary
 if TYPE_CHECKING:
     from tq.client.blocking import Client
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(cls=NounGroup, no_args_is_help=True)
 
 
 def _checked_id(text: str) -> str:
