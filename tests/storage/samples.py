@@ -54,7 +54,7 @@ def whole_batches(store: Store, rows: int = 10) -> list[int]:
 
 def crash_image(directory: Path, target: Path) -> Path:
     """What a process that is killed now would leave: the files as the kernel has them."""
-    shutil.copytree(directory, target)
+    shutil.copytree(directory, target, ignore=shutil.ignore_patterns("ballast"))
     return target
 
 

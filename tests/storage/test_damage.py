@@ -54,6 +54,7 @@ def sweep_log(image: Path, directory: Path, seeds: range) -> None:
         try:
             store = RocksStore.open(data)
         except StorageCorrupt:
+            shutil.rmtree(data)
             continue
         found = whole_batches(store)
         assert found == list(range(1, len(found) + 1)), (seed, what)

@@ -12,7 +12,7 @@ from pathlib import Path
 from tq.engine.tables import META_ENGINE, Table
 from tq.model.errors import InvalidArgument, StorageCorrupt
 from tq.storage.consistency import Examination, Fault, Finding
-from tq.storage.damage import Verdict, cut_off, damaged_manifest, examine, missing_log, salvage
+from tq.storage.damage import Verdict, cut_off, damaged_manifest, examine, missing_log, salvage, survey
 from tq.storage.database import Database, Recovery
 from tq.storage.high_water import HighWater, read_high_water, reset_high_water
 from tq.storage.lock import DirectoryLock
@@ -47,7 +47,7 @@ def _examine(directory: Path, *, repair: bool) -> Iterator[Finding]:
     if what := damaged_manifest(path):
         yield Finding(Fault.FILE_DAMAGED, what)
         return
-    if what := missing_log(path):
+    if what := missing_log(survey(path)):
         yield Finding(Fault.LOG_MISSING, what, "accepted as it is", repair)
     verdict = examine(path)
     if verdict is not None:

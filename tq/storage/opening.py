@@ -22,7 +22,7 @@ import msgspec
 
 from tq.engine.tables import META_ENGINE, Table
 from tq.model.errors import StorageCorrupt, TqError
-from tq.storage.damage import Verdict, cut_off, damaged_manifest, examine, lines_up, missing_log
+from tq.storage.damage import Verdict, cut_off, damaged_manifest, examine, missing_log, survey
 from tq.storage.database import Database, Recovery
 from tq.storage.failures import DOCTOR_HINT, storage_error
 from tq.storage.high_water import HighWater, read_high_water, sync_directory
@@ -89,7 +89,6 @@ def _open_database(directory: Path) -> tuple[Database, OpenReport]:
     path = directory / DATABASE_NAME
     cut, is_new = None, False
     if (path / "CURRENT").exists():
-        refuse_missing_files(directory)
         database, cut = _open_whole(directory)
     else:
         _refuse_remains(directory, mark)
@@ -123,20 +122,16 @@ def close_quietly(database: Database) -> None:
         database.close()
 
 
-def refuse_missing_files(directory: Path) -> None:
-    """Raise StorageCorrupt if RocksDB should not be shown the directory, whatever its logs hold."""
+def _open_whole(directory: Path) -> tuple[Database, Verdict | None]:
     path = directory / DATABASE_NAME
     hint = DOCTOR_HINT.format(directory=directory)
     if what := damaged_manifest(path):
         raise StorageCorrupt(f"the list of the files of the database is damaged: {what}", hint=hint)
-    if what := missing_log(path):
-        raise StorageCorrupt(f"a part of the write-ahead log is missing: {what}", hint=hint)
-
-
-def _open_whole(directory: Path) -> tuple[Database, Verdict | None]:
-    path = directory / DATABASE_NAME
+    scans = survey(path)
+    if what := missing_log(scans):
+        raise StorageCorrupt(f"a part of the write-ahead log of {path} is missing: {what}", hint=hint)
     refused: StorageCorrupt | None = None
-    if lines_up(path):
+    if all(scan.damage is None for scan in scans):  # else RocksDB might not return from opening it
         try:
             return Database(path), None
         except StorageCorrupt as cause:
@@ -149,7 +144,7 @@ def _open_whole(directory: Path) -> tuple[Database, Verdict | None]:
         raise StorageCorrupt(
             f"the write-ahead log is damaged at byte {verdict.offset:,} of {verdict.path}: {verdict.what}; "
             f"{verdict.reason}; {verdict.bytes_behind:,} bytes of log lie from there on",
-            hint=DOCTOR_HINT.format(directory=directory),
+            hint=hint,
         ) from refused
     with cut_off(directory, verdict):
         return Database(path, Recovery.PREFIX), verdict

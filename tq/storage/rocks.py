@@ -47,8 +47,7 @@ class RocksStore:
         self._lock = lock
         self._database = database
         self._clock = clock
-        self._ballast = Ballast(directory)
-        self._ballast.restore()
+        self._ballast = Ballast(directory)  # made with the first mark: a start need not wait for it
         self._high_water = HighWaterFile(directory, report.database, report.applied)
         self._mark_at = clock() + MARK_INTERVAL_S
         self._engine_row = database.get(Table.META, META_ENGINE)
