@@ -27,6 +27,7 @@ class FakeCore:
         self.disconnected: list[int] = []
         self.advanced: list[int] = []
         self.opened: list[int] = []
+        self.held: set[int] = set()
         self.takes = 0
         self.deadlines: list[int | None] = []  # the last one stays
         self.pushes: list[tuple[int, Reply | Push]] = []
@@ -63,6 +64,12 @@ class FakeCore:
 
     def disconnect(self, session: int, now_ms: int) -> None:
         self.disconnected.append(session)
+
+    def hold(self, session: int) -> None:
+        self.held.add(session)
+
+    def resume(self, session: int) -> None:
+        self.held.discard(session)
 
     def advance(self, now_ms: int) -> None:
         self.advanced.append(now_ms)
@@ -161,6 +168,7 @@ class FakeSession:
         self.writes: list[list[FromBroker]] = []
         self.is_ended = False
         self.is_finishing = False
+        self.is_stuck = False
         self.is_paused = False
         self._written = asyncio.Event()
 

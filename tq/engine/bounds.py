@@ -12,6 +12,9 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     """Rows read at once when a window has run empty: 1 ms."""
     dispatch_max: int = 4_096
     """Tasks leased in one call: 20 to 40 ms of the loop."""
+    deliver_bytes_max: int = 8 << 20
+    """Bodies delivered in one batch, all workers together, but for the last of them: what a worker that reads slowly
+    makes the broker hold."""
     sweep_max: int = 256
     """Due rows of each kind handled in one call: a few ms of the loop."""
     bulk_max: int = 250

@@ -41,7 +41,7 @@ def dispatch(ledger: Ledger, now_ms: int) -> bool:
         if profile.waiting and left > 0:
             left -= _serve(ledger, profile, left, deliveries, now_ms)
     _send(ledger, deliveries)
-    return left <= 0
+    return left <= 0 or ledger.delivered_bytes >= ledger.bounds.deliver_bytes_max
 
 
 def _send(ledger: Ledger, deliveries: Deliveries) -> None:
@@ -63,8 +63,8 @@ def _serve(ledger: Ledger, profile: Profile, left: int, deliveries: Deliveries, 
     waiting = profile.waiting
     # Spread over all that wait: what one worker holds and does not run yet, another could.
     share = max(1, -(-ready // len(waiting)))
-    given = 0
-    while groups and waiting and given < left:
+    given, bytes_max = 0, ledger.bounds.deliver_bytes_max
+    while groups and waiting and given < left and ledger.delivered_bytes < bytes_max:
         profile.turns += 1
         place = 0
         if profile.turns % STARVATION_GUARD == 0 and len(groups) > 1:
@@ -123,7 +123,8 @@ def _give(ledger: Ledger, queue: Queue, worker: Worker, wanted: int, now_ms: int
     ]
     ready, passed_over = queue.ready, queue.passed_over
     given: list[Delivery] = []
-    while len(given) < wanted:
+    bytes_max = ledger.bounds.deliver_bytes_max
+    while len(given) < wanted and ledger.delivered_bytes < bytes_max:
         for tier in _order(passed_over):
             lanes = tiers[tier]
             if lanes and (lane := _first(ledger, lanes)) is not None:
@@ -211,6 +212,7 @@ def _lease(ledger: Ledger, lane: Lane, worker: Worker, now_ms: int) -> Delivery:
             hello.name,
         )
     )
+    ledger.delivered_bytes += len(body)
     return Delivery(token, attempt, msgspec.Raw(body))
 
 
@@ -219,14 +221,36 @@ def await_tasks(worker: Worker, credit: int) -> None:
     if worker.is_draining or worker.profile is None:
         return
     worker.credit += credit
-    if not worker.is_waiting:
-        worker.is_waiting = True
-        worker.profile.waiting.append(worker)
+    _line_up(worker)
+
+
+def hold(worker: Worker) -> None:
+    """The worker has not read yet what it was given: it gets nothing more for now, and keeps its credit."""
+    worker.is_held = True
+    _leave_line(worker)
+
+
+def resume(worker: Worker) -> None:
+    """It has read."""
+    worker.is_held = False
+    if worker.credit:
+        _line_up(worker)
 
 
 def stop_waiting(worker: Worker) -> None:
     """The worker takes nothing more."""
     worker.credit = 0
+    _leave_line(worker)
+
+
+def _line_up(worker: Worker) -> None:
+    if not worker.is_waiting and not worker.is_held:
+        assert worker.profile is not None
+        worker.is_waiting = True
+        worker.profile.waiting.append(worker)
+
+
+def _leave_line(worker: Worker) -> None:
     if worker.is_waiting:
         worker.is_waiting = False
         assert worker.profile is not None

@@ -144,6 +144,14 @@ class Engine:
         """The connection ended, for whatever reason."""
         presence.disconnect(self._ledger, session, now_ms)
 
+    def hold(self, session: int) -> None:
+        """The connection does not read what it was sent: it is given no tasks until `resume`."""
+        presence.hold(self._ledger, session)
+
+    def resume(self, session: int) -> None:
+        """It reads again; `advance` goes on where it was."""
+        presence.resume(self._ledger, session)
+
     def advance(self, now_ms: int) -> None:
         """Do what time has made due, and dispatch; a bounded amount. To be called after the steps of a turn, and at
         `next_deadline_ms`."""
@@ -170,4 +178,5 @@ class Engine:
         ledger = self._ledger
         ledger.write_counters()
         messages, ledger.outbox = ledger.outbox, []
+        ledger.delivered_bytes = 0
         return ledger.changes.take(), messages

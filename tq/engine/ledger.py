@@ -87,6 +87,7 @@ class Ledger:
         self.profiles: dict[tuple[object, ...], Profile] = {}
         self.waiters = Waiters(settings.broker.max_waiters)
         self.outbox: list[tuple[int, Reply | Push]] = []
+        self.delivered_bytes = 0  # bodies of tasks in `outbox`
         self.bodies = BodyBudget(settings.broker.window_bytes)
         self.next_due_ms: int | None = 0  # no row of DUE is earlier; None: there is no row
         self.due_floors = dict.fromkeys(DueKind, 0)  # no row of the kind is earlier: reading starts above tombstones

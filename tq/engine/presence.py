@@ -1,5 +1,6 @@
 """Which workers are there: they come, come back, fall silent, die and leave."""
 
+from tq.engine import dispatching
 from tq.engine.dispatching import await_tasks, stop_waiting
 from tq.engine.ledger import DEFAULT_OPTIONS, Ledger, decode_lease, decode_stored
 from tq.engine.settling import OVERRUN_MARGIN_MS, crash, hand_back, overrule
@@ -82,6 +83,7 @@ def register(ledger: Ledger, session: int, hello: WorkerHello, now_ms: int) -> l
     worker.profile = _join_profile(ledger, hello)
     worker.session = session
     worker.delivered = 0
+    worker.is_held = False
     worker.connected_at_ms = worker.last_seen_at_ms = now_ms
     worker.is_draining = False
     ledger.sessions[session] = worker
@@ -148,6 +150,20 @@ def fetch(ledger: Ledger, session: int, request: Fetch) -> None:
         credit += request.seen - worker.delivered
     if credit > 0:
         await_tasks(worker, credit)
+
+
+def hold(ledger: Ledger, session: int) -> None:
+    """A connection does not read what it is sent; if it is a worker's, it gets no tasks until it does."""
+    worker = ledger.sessions.get(session)
+    if worker is not None:
+        dispatching.hold(worker)
+
+
+def resume(ledger: Ledger, session: int) -> None:
+    """It reads again."""
+    worker = ledger.sessions.get(session)
+    if worker is not None:
+        dispatching.resume(worker)
 
 
 def heartbeat(ledger: Ledger, session: int, request: Heartbeat, now_ms: int) -> None:

@@ -57,7 +57,7 @@ class Worker:
     """One incarnation of a worker. `session` is None while its connection is gone and its grace runs."""
 
     __slots__ = (
-        "connected_at_ms", "credit", "deadline_ms", "delivered", "hello", "is_draining", "is_waiting",
+        "connected_at_ms", "credit", "deadline_ms", "delivered", "hello", "is_draining", "is_held", "is_waiting",
         "last_seen_at_ms", "leases", "note", "prefetched", "profile", "rss_bytes", "running", "session",
     )  # fmt: skip
 
@@ -68,6 +68,7 @@ class Worker:
         self.credit = 0
         self.delivered = 0  # on this connection
         self.is_waiting = False
+        self.is_held = False  # has not read yet what it was given
         self.is_draining = False
         self.leases: dict[bytes, Lease] = {}
         self.connected_at_ms = now_ms

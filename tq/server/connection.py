@@ -116,8 +116,8 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._heard_at = self._loop.time()
         self._stuck_since = 0.0
+        self.is_stuck = False  # not read: the other side reads slower than it asks
         self._is_held = False  # not read: the broker has more to do than it may hold
-        self._is_stuck = False  # not read: the other side reads slower than it asks
         self._is_reading = True
         self._is_finishing = False
         self._is_ended = False
@@ -172,19 +172,22 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """More is unsent than the high-water mark: take no more requests until it has left."""
-        self._is_stuck = True
+        self.is_stuck = True
         self._stuck_since = self._loop.time()
         self._log.debug("connection_pushed_back", session=self.session_id)
         self._set_reading()
+        self._broker.hold(self)
 
     def resume_writing(self) -> None:
         """Half of it has left."""
-        self._is_stuck = False
+        self.is_stuck = False
         self._set_reading()
+        self._broker.resume(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the transport's signature
         """The socket is closed, by whichever side."""
         self._is_ended = True
+        self.is_stuck = False
         if self._timer is not None:
             self._timer.cancel()
         if self.is_worker:
@@ -201,11 +204,19 @@ class Connection(asyncio.Protocol):
             self.outstanding += sum(isinstance(message, Push) for message in messages)
         if self._is_ended:
             return
-        self._transport.write(b"".join([encode_frame(message) for message in messages]))
+        frames, size, size_max = [], 0, max(self._limits.write_buffer_bytes_max, WRITE_HIGH_WATER_BYTES)
+        for message in messages:
+            frame = encode_frame(message)
+            frames.append(frame)
+            size += len(frame)
+            if size > size_max:  # one large result, and thousands who wait for it
+                self._cut_off("slow_reader", unsent_bytes=size)
+                return
+        self._transport.write(b"".join(frames))
         if self._is_finishing:
             if any(isinstance(message, ErrorReply) and message.request_id == 0 for message in messages):
                 self.end()
-        elif self._is_stuck and self._transport.get_write_buffer_size() > self._limits.write_buffer_bytes_max:
+        elif self.is_stuck and self._transport.get_write_buffer_size() > self._limits.write_buffer_bytes_max:
             self._cut_off("slow_reader", unsent_bytes=self._transport.get_write_buffer_size())
 
     def finish(self) -> None:
@@ -247,7 +258,7 @@ class Connection(asyncio.Protocol):
         """Cut the other side off if it is gone, as far as one can tell."""
         if self._is_ended:
             return
-        if self._is_stuck and now - self._stuck_since > self._limits.stuck_write:
+        if self.is_stuck and now - self._stuck_since > self._limits.stuck_write:
             self._cut_off("slow_reader", unsent_bytes=self._transport.get_write_buffer_size())
         elif not self._is_reading:
             self._heard_at = now  # its silence is ours
@@ -334,7 +345,7 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
     def _set_reading(self) -> None:
-        wanted = self._is_ended or not (self._is_held or self._is_stuck)
+        wanted = self._is_ended or not (self._is_held or self.is_stuck)
         if wanted is self._is_reading or self._transport.is_closing():
             return
         self._is_reading = wanted

@@ -18,10 +18,10 @@ from typing import Literal
 import msgspec
 from structlog.typing import FilteringBoundLogger
 
-from tq.model.commands import Backup, GetStats, Hello
+from tq.model.commands import Backup, Hello, Wait
 from tq.model.errors import DiskFull, InternalError, OutcomeUnknown, TqError
 from tq.model.replies import ErrorReply, FromBroker, Push, Reply, Settled, StatsReply, Stopping, Welcome
-from tq.protocol.codec import to_reply
+from tq.protocol.codec import encode_frame, to_reply
 from tq.server.admission import READS, SILENT, Condition, refusals
 from tq.server.backups import Backups
 from tq.server.clock import Clock
@@ -42,10 +42,15 @@ UNSETTLED_BYTES_MAX = 32 << 20
 TURN_SECONDS_MAX = 0.01
 """How long requests are stepped before a commit is started and the sockets are looked at again."""
 
+ANSWER_BYTES_MAX = 8 << 20
+"""Bytes of answers to reads that wait for the disk, above which nothing more is stepped: one short request can ask for
+much."""
+
 REOPEN_BYTES_MIN = 8 << 20
 """Free bytes below which a store that ran into a full disk is not opened for writing again."""
 
-_OWN = frozenset({Hello, GetStats, Backup, ErrorReply})
+_MAY_BE_LARGE = READS | {Wait}
+_OWN = _MAY_BE_LARGE | {Hello, Backup, ErrorReply}
 
 
 class _EngineInDoubt(Exception):
@@ -99,6 +104,7 @@ class BrokerLoop:
 
         self._intake = Intake(unsettled_bytes_max)
         self._answers: Answers = {}
+        self._answer_bytes = 0
         self._in_flight: Answers = {}
         self._is_syncing = False  # the commit thread is busy; one sync at a time
         self._is_committing = False  # and answers wait for it
@@ -136,6 +142,18 @@ class BrokerLoop:
             self._is_turn_due = True
             self._loop.call_soon(self._turn)
 
+    def hold(self, session: Session) -> None:
+        """A connection is stuck: no tasks for it, and its requests wait."""
+        if session.is_worker:
+            self._core.hold(session.session_id)
+
+    def resume(self, session: Session) -> None:
+        """It is not stuck any more."""
+        if session.is_worker:
+            self._core.resume(session.session_id)
+        self._intake.take_up(session)
+        self._schedule()
+
     # A turn
 
     def _schedule(self) -> None:
@@ -156,21 +174,23 @@ class BrokerLoop:
             self._handle_failure(failure)
 
     def _step_inbox(self) -> None:
-        """Step all that has arrived, in order, for at most TURN_SECONDS_MAX; then one advance."""
+        """Step what has arrived, in order, until the turn's time or room for answers is used up; then one advance."""
         self._now_ms = now_ms = self._clock.now_ms()
-        core, special, answers = self._core, self._special, self._answers
-        step = core.step
-        inbox = self._intake.take_all()
-        stop_at = time.monotonic() + self._turn_seconds_max
-        for done, (session, taken, _size) in enumerate(inbox, 1):
+        core, special, answers, intake = self._core, self._special, self._answers, self._intake
+        step, monotonic, stop_at = core.step, time.monotonic, time.monotonic() + self._turn_seconds_max
+        inbox = intake.take_all() if self._answer_bytes <= ANSWER_BYTES_MAX else []
+        for number, (session, taken, size) in enumerate(inbox, 1):
             session_id = session.session_id
             if taken is None:
                 core.disconnect(session_id, now_ms)
                 continue
+            if session.is_stuck and self._condition is not Condition.STOPPING:
+                intake.hold((session, taken, size))
+                continue
             replies = answers.get(session_id)
             if replies is None:
                 replies = answers[session_id] = []
-            for request in taken:
+            for done, request in enumerate(taken, 1):
                 try:
                     if type(request) in special:
                         reply = self._handle(session, request, now_ms)
@@ -186,15 +206,21 @@ class BrokerLoop:
                     replies.append(reply)
                 elif type(request) in SILENT:
                     session.outstanding -= 1
-            if done < len(inbox) and time.monotonic() > stop_at:
-                self._intake.put_back(inbox[done:])
-                self._schedule()
-                break
+                if monotonic() > stop_at or self._answer_bytes > ANSWER_BYTES_MAX:
+                    rest = [(session, taken[done:], size), *inbox[number:]] if done < len(taken) else inbox[number:]
+                    intake.put_back(session, rest)
+                    break
+            else:
+                continue
+            break
+        # Full of answers, it is the end of the commit in flight that makes room.
+        if intake.inbox and not (self._is_committing and self._answer_bytes > ANSWER_BYTES_MAX):
+            self._schedule()
         if self._condition.is_writable:
             core.advance(now_ms)
 
     def _handle(self, session: Session, request: Taken, now_ms: int) -> Reply | None:
-        """The requests that are not the engine's alone, and those refused as things stand."""
+        """The requests that are not the engine's alone, or may have long answers, and those refused as things stand."""
         if isinstance(request, ErrorReply):
             return request
         refusal = self._refusals.get(type(request))
@@ -205,9 +231,13 @@ class BrokerLoop:
         if isinstance(request, Backup):
             self._backups.start(session.session_id, request, self._store)
             return None
+        if session.session_id not in self._intake.sessions and type(request) in READS:
+            return None  # nobody is there to read the answer
         reply = self._core.step(session.session_id, request, now_ms)
         if isinstance(reply, StatsReply):
             return msgspec.structs.replace(reply, process=self._vitals.process_stats(len(self._intake.sessions)))
+        if reply is not None and type(request) in _MAY_BE_LARGE:
+            self._answer_bytes += len(encode_frame(reply))
         return reply
 
     def _greet(self, session: Session, hello: Hello, now_ms: int) -> Reply:
@@ -276,6 +306,7 @@ class BrokerLoop:
             self._sync_started_ns = time.perf_counter_ns()
             self._store.apply(writes)
         self._answers = {}
+        self._answer_bytes = 0
         if not is_written:
             return answers
         if self._sync == "always":
@@ -322,6 +353,8 @@ class BrokerLoop:
                 self._release(later)
             self._arm_sync_timer()
             self._arm_timer()
+            if self._intake.inbox:
+                self._schedule()
         except Exception as next_failure:
             self._handle_failure(next_failure)
 
@@ -386,7 +419,9 @@ class BrokerLoop:
     def _abandon(self) -> None:
         """Give up all that was taken since the last commit, and the connections whose state the engine alone held."""
         answers, self._answers = self._answers, {}
+        self._answer_bytes = 0
         self._answer_unknown(answers)
+        self._intake.take_up_all()
         self._intake.take_all()
         self._intake.settle()
         for session in list(self._intake.sessions.values()):
@@ -484,6 +519,7 @@ class BrokerLoop:
         except Exception as failure:
             self._handle_failure(failure)
         self._enter(Condition.STOPPING)
+        self._intake.take_up_all()
         self._schedule()
         await asyncio.wait({self._settled, self.died}, return_when=asyncio.FIRST_COMPLETED)
         for session in list(self._intake.sessions.values()):

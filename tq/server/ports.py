@@ -29,6 +29,14 @@ class Core(Protocol):
         """The connection ended."""
         ...
 
+    def hold(self, session: int) -> None:
+        """The connection does not read what it was sent: no tasks for it until `resume`."""
+        ...
+
+    def resume(self, session: int) -> None:
+        """It reads again."""
+        ...
+
     def advance(self, now_ms: int) -> None:
         """A bounded amount of the work that is due, and dispatch."""
         ...
@@ -46,13 +54,14 @@ class Session(Protocol):
     """A connection, as the loop sees it.
 
     `outstanding` counts requests taken and not yet answered; `send` counts them down, the loop only for a request that
-    has no answer.
+    has no answer. While it `is_stuck`, for its other side does not read, its requests wait.
     """
 
     session_id: int
     is_worker: bool
     worker_name: str
     outstanding: int
+    is_stuck: bool
 
     def send(self, messages: list[FromBroker]) -> None:
         """Write these in order, in one piece."""
