@@ -5,7 +5,7 @@ With a window of three, refills of two and a few tasks, every path is met that p
 
 import pytest
 
-from tests.engine.rig import HOUR, SECOND, Hand, Rig, id_of, task
+from tests.engine.rig import HOUR, SECOND, Hand, Rig, id_of, number_of, task
 from tq.engine.bounds import Bounds
 from tq.engine.lanes import Lane
 from tq.engine.tables import Table
@@ -232,3 +232,55 @@ def test_the_rows_of_a_lane_end_where_the_next_lane_begins() -> None:
 
     assert rig.worker().numbers(20) == [1, 2, 3, 4, 5]
     assert len(rig.rows.tables[Table.READY]) == 5
+
+
+def test_the_windows_of_all_lanes_together_are_bounded() -> None:
+    """I13: memory does not grow with the number of queues."""
+    rig = Rig(bounds=Bounds(windows_max=10, refill_min=2))
+    queues = [f"q{number}" for number in range(8)]
+    rig.submit(*(task(number, queue=queues[number % 8]) for number in range(1, 81)))
+    assert rig.engine._ledger.bodies.tasks == 10
+
+    rig.restart()
+    worker = rig.worker(credit=8)
+    for lane in rig.engine._ledger.lanes_by_number.values():
+        lane.head(rig.engine._ledger.changes)
+
+    assert rig.engine._ledger.bodies.tasks <= 10 + 2 * 8
+    assert sorted(worker.numbers(100) + [number_of(delivery) for delivery in worker.deliveries()])[-1] == 80
+
+
+def test_all_tasks_of_all_lanes_run_in_the_order_of_their_lane_when_windows_are_scarce() -> None:
+    rig = Rig(bounds=Bounds(windows_max=5, window_max=3, refill=2, refill_min=1))
+    for number in range(1, 61):
+        rig.submit(task(number, queue=f"q{number % 4}"))
+    worker = rig.worker()
+
+    order = worker.numbers(100)
+
+    assert sorted(order) == list(range(1, 61))
+    for remainder in range(4):
+        assert [number for number in order if number % 4 == remainder] == list(range(remainder or 4, 61, 4))
+    assert rig.engine._ledger.bodies.tasks == 0
+
+
+def test_showing_a_queue_fills_no_window() -> None:
+    """Or a dashboard that opens after a restart would read a thousand rows for each lane there is."""
+    rig, _ = filled(10)
+    rig.pass_time(SECOND)
+    rig.restart()
+
+    assert rig.queue().oldest_ready_ms == SECOND
+    assert len(lane(rig).window) == 0
+
+
+@pytest.mark.parametrize("cancelled", [0, 1, 2, 3, 4])
+def test_the_age_of_a_lane_is_that_of_the_first_task_that_is_still_there(cancelled: int) -> None:
+    rig = Rig(bounds=SMALL)
+    for number in range(1, 7):
+        rig.submit(task(number))
+        rig.now_ms += SECOND
+    rig.worker().fetch(1)
+    rig.ask(Cancel(1, [id_of(number) for number in range(2, 2 + cancelled)] or [id_of(99), id_of(98)]), Affected)
+
+    assert rig.queue().oldest_ready_ms == (5 - cancelled) * SECOND

@@ -8,8 +8,13 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
 
     window_max: int = 4_096
     """Ready tasks of a lane in memory. With body about 0.6 KB each, without 0.2 KB."""
+    windows_max: int = 250_000
+    """Ready tasks in memory over all lanes together, but for `refill_min` of each lane and what workers hand back:
+    50 MB without bodies, however many queues there are."""
     refill: int = 1_024
     """Rows read at once when a window has run empty: 1 ms."""
+    refill_min: int = 32
+    """The same, while the windows of all lanes together are full."""
     dispatch_max: int = 4_096
     """Tasks leased in one call: 20 to 40 ms of the loop."""
     deliver_bytes_max: int = 8 << 20

@@ -33,13 +33,14 @@ class Ready(msgspec.Struct, gc=False):
 
 
 class BodyBudget:
-    """The bytes of task bodies that all windows together may hold."""
+    """What all windows together hold: the bytes of task bodies, of at most `bytes_max`, and tasks."""
 
-    __slots__ = ("bytes_max", "used")
+    __slots__ = ("bytes_max", "tasks", "used")
 
     def __init__(self, bytes_max: int) -> None:
         self.bytes_max = bytes_max
         self.used = 0
+        self.tasks = 0
 
 
 class Lane:
@@ -77,13 +78,16 @@ class Lane:
         window = self.window
         if ready.sequence > self.window_end:
             is_window_complete = row.ready - 1 == len(window) - len(self.gone)
-            if not is_window_complete or len(window) >= self.bounds.window_max:
+            bounds = self.bounds
+            if not is_window_complete or len(window) >= bounds.window_max or self.budget.tasks >= bounds.windows_max:
                 return
             self._keep_body(ready)
+            self.budget.tasks += 1
             window.append(ready)
             self.window_end = ready.sequence
             return
         self._keep_body(ready)
+        self.budget.tasks += 1
         if not window or ready.sequence < window[0].sequence:
             window.appendleft(ready)
         else:
@@ -100,7 +104,8 @@ class Lane:
         else:
             self.budget.used = used
 
-    def _free_body(self, ready: Ready) -> None:
+    def _leave(self, ready: Ready) -> None:
+        self.budget.tasks -= 1
         if ready.body is not None:
             self.budget.used -= len(ready.body)
 
@@ -118,7 +123,7 @@ class Lane:
         self.window_end = self.window[-1].sequence
 
     def _forget(self, ready: Ready) -> None:
-        self._free_body(ready)
+        self._leave(ready)
         self.gone.discard(ready.sequence)
 
     def head(self, changes: Changes) -> Ready | None:
@@ -135,19 +140,31 @@ class Lane:
 
     def _refill(self, changes: Changes) -> bool:
         start, end = self.key(self.window_end + 1), READY_KEY.pack(self.number + 1, 0)
-        rows = changes.range(Table.READY, start, end, self.bounds.refill)
+        bounds, budget = self.bounds, self.budget
+        limit = bounds.refill if budget.tasks < bounds.windows_max else min(bounds.refill, bounds.refill_min)
+        rows = changes.range(Table.READY, start, end, limit)
         for key, value in rows:
             sequence = READY_KEY.unpack(key)[1]
             task_id, attempt, crashes, ready_at_ms = READY_ROW.unpack(value)
             self.window.append(Ready(task_id, sequence, attempt, crashes, ready_at_ms))
             self.window_end = sequence
+        budget.tasks += len(rows)
         return bool(rows)
+
+    def oldest_ready_at_ms(self, changes: Changes) -> int | None:
+        """Since when the first task is ready, None if the lane is empty. For showing: fills no window."""
+        window = self.window
+        for ready in window:
+            if ready.sequence not in self.gone:
+                return ready.ready_at_ms
+        rows = changes.range(Table.READY, self.key(self.window_end + 1), READY_KEY.pack(self.number + 1, 0), 1)
+        return READY_ROW.unpack(rows[0][1])[3] if rows else None
 
     def pop(self) -> Ready:
         """Take the task that `head` just returned."""
         self.row.ready -= 1
         ready = self.window.popleft()
-        self._free_body(ready)
+        self._leave(ready)
         return ready
 
     def remove(self, sequence: int) -> None:

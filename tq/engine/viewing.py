@@ -197,7 +197,7 @@ def list_queues(ledger: Ledger, request: ListQueues, now_ms: int) -> QueuePage:
 def _queue_stats(ledger: Ledger, queue: Queue, now_ms: int) -> QueueStats:
     row = queue.row
     lanes = [lane for lane in queue.all_lanes() if lane.row.ready]
-    heads = [head.ready_at_ms for lane in lanes if (head := lane.head(ledger.changes)) is not None]
+    moments = [moment for lane in lanes if (moment := lane.oldest_ready_at_ms(ledger.changes)) is not None]
     return QueueStats(
         name=row.name,
         ready_high=queue.ready[2],
@@ -210,7 +210,7 @@ def _queue_stats(ledger: Ledger, queue: Queue, now_ms: int) -> QueueStats:
         no_handler=sum(
             lane.row.ready for lane in lanes if not any(profile.can_run(lane) for profile in ledger.profiles.values())
         ),
-        oldest_ready_ms=max(0, now_ms - min(heads)) if heads else 0,
+        oldest_ready_ms=max(0, now_ms - min(moments)) if moments else 0,
         is_paused=row.is_paused,
         paused_at_ms=row.paused_at_ms,
         pause_reason=row.pause_reason,
