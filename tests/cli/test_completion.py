@@ -1,9 +1,11 @@
 """Tab completes verbs, options, and the names that the broker has; it never waits long, and never complains."""
 
+import signal
 import subprocess
+from pathlib import Path
 
 from tests.cli.conftest import RunningBroker
-from tests.cli.processes import TQ, environment, run_tq
+from tests.cli.processes import TQ, daemon, environment, run_tq
 from tq.client.task import Task
 
 
@@ -38,3 +40,11 @@ def test_the_completion_of_each_shell_can_be_printed() -> None:
 
     assert done.returncode == 0
     assert "_TQ_COMPLETE" in done.stdout
+
+
+def test_a_broker_that_hangs_does_not_hang_the_shell(tmp_path: Path) -> None:
+    with daemon("broker", "--port", "0", "--data-dir", str(tmp_path), "--log-format", "json") as hanging:
+        hanging.wait_for("broker_started")
+        hanging.process.send_signal(signal.SIGSTOP)
+
+        assert _complete("tq queue pause ", f"unix://{tmp_path}/tq.sock") == []

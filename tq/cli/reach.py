@@ -1,5 +1,6 @@
 """The broker, as the verbs reach it: a blocking client at the address that the options, or the environment, name."""
 
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -74,6 +75,12 @@ def complete_worker(incomplete: str) -> list[str]:
 
 
 def _names(what: str) -> list[str]:
+    def give_up(_number: int, _frame: object) -> None:
+        raise TimeoutError
+
+    # A process that completes does nothing else, so its alarm is free; it also ends the wait for a broker that hangs.
+    signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, COMPLETE_SECONDS)
     try:
         with reach(None, None, seconds=COMPLETE_SECONDS) as client:
             return sorted({thing.name for thing in (client.queues() if what == "queues" else client.workers())})
