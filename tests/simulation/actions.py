@@ -249,6 +249,10 @@ def worker_died(world: World, draw: Draw) -> None:
     world.do(draw.choose(CLIENTS), request)
 
 
+def hold(world: World, draw: Draw) -> None:
+    world.hold(_session(world, draw), draw.choose([True, False, False]))
+
+
 def drain(world: World, draw: Draw) -> None:
     worker = draw.choose(["one", "two", "nobody", INCARNATIONS[2].hex()[:6], INCARNATIONS[0].hex()[:1]])
     world.do(draw.choose(CLIENTS), DrainWorker(world.next_id(), worker))
@@ -391,6 +395,7 @@ ACTIONS: dict[Action, int] = {
     disconnect: 2,
     worker_died: 2,
     drain: 1,
+    hold: 2,
     cancel: 3,
     pause: 1,
     resume: 2,

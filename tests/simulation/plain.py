@@ -124,6 +124,7 @@ class PlainWorker:
     credit: int = 0
     delivered: int = 0
     is_draining: bool = False
+    is_held: bool = False  # its connection does not read
     deadline: int = 0
 
     def runs(self, task: PlainTask) -> bool:
@@ -403,6 +404,11 @@ class PlainModel:
         if credit > 0 and not worker.is_draining:
             worker.credit += credit
 
+    def hold(self, session: int, is_held: bool) -> None:
+        worker = self.worker_of(session)
+        if worker is not None:
+            worker.is_held = is_held
+
     def heartbeat(self, session: int, request: Heartbeat) -> None:
         worker = self.worker_of(session)
         if worker is None:
@@ -464,6 +470,7 @@ class PlainModel:
         worker = self.worker_of(session)
         assert worker is not None, "I12: a delivery to a session without a worker"
         assert not worker.is_draining, "a delivery to a draining worker"
+        assert not worker.is_held, "a delivery to a worker that does not read"
         assert worker.credit > 0, "a delivery without credit"
         task = self.tasks.get(task_id)
         assert task is not None, "a delivery of a task that does not exist"
@@ -494,7 +501,7 @@ class PlainModel:
     def is_dispatched(self) -> bool:
         """Whether no task waits while a worker that could run it does too."""
         return not any(
-            worker.credit > 0 and worker.runs(task)
+            worker.credit > 0 and not worker.is_held and worker.runs(task)
             for task in self.tasks.values()
             if task.status == "ready" and not self.queues[task.spec.queue].is_paused
             for worker in self.workers.values()

@@ -80,7 +80,9 @@ class BrokerMachine(RuleBasedStateMachine):
 
     @rule(
         data=st.data(),
-        action=st.sampled_from([actions.heartbeat, actions.disconnect, actions.worker_died, actions.drain]),
+        action=st.sampled_from(
+            [actions.heartbeat, actions.disconnect, actions.worker_died, actions.drain, actions.hold]
+        ),
     )
     def live_or_die(self, data: st.DataObject, action: actions.Action) -> None:
         action(self.world, Drawn(data))

@@ -75,7 +75,17 @@ SETTINGS = Settings(
     ),
     persistence=PersistenceSettings(dead_letter_retention_hours=2, cancelled_retention_hours=1),
 )
-BOUNDS = Bounds(window_max=3, refill=2, dispatch_max=3, sweep_max=64, bulk_max=2, scan_max=3)
+BOUNDS = Bounds(
+    window_max=3,
+    windows_max=8,
+    refill=2,
+    refill_min=1,
+    dispatch_max=3,
+    deliver_bytes_max=300,
+    sweep_max=64,
+    bulk_max=2,
+    scan_max=3,
+)
 """So small that a few tasks meet every bound; but no sweep is cut short, for the model has no notion of that."""
 
 
@@ -251,6 +261,7 @@ class World:
             deadline_ms = self.engine.next_deadline_ms()
             if deadline_ms is None or deadline_ms > self.now_ms:
                 break
+            self.commit()  # as the loop does: of what one batch may deliver, no more comes before it is taken
         else:
             raise AssertionError("I14: advance never catches up")
         assert self.model.is_dispatched(), "I14: a task waits, and so does a worker that could run it"
@@ -377,6 +388,12 @@ class World:
             assert task_id in self.model.tasks, "I1: an acknowledged task is lost"
         self.advance()
         self._compare_acknowledged()
+
+    def hold(self, session: int, is_held: bool) -> None:
+        """The connection stops reading, or goes on."""
+        (self.engine.hold if is_held else self.engine.resume)(session)
+        self.model.hold(session, is_held)
+        self.is_dirty = True
 
     def disconnect(self, session: int) -> None:
         self.is_dirty = True
