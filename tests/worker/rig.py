@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
@@ -57,6 +58,10 @@ class Broker:
         self.heartbeat_interval_ms = 15_000
         self.greets_with: Callable[[Hello], FromBroker | None] = lambda hello: None
         self._tokens = itertools.count(1)
+        self._ready: deque[Delivery] = deque()
+        self._given: dict[LeaseRef, Delivery] = {}
+        self._credit: dict[Peer, int] = {}
+        self._delivered: dict[Peer, int] = {}
         self._news = asyncio.Event()
         scripted.greeting = self._greet
         scripted.answer = self._answer
@@ -87,6 +92,17 @@ class Broker:
         self.requests.append(request)
         if self.is_settling and isinstance(request, (Ack, Nack, Release, CancelledByWorker)):
             peer.send(Settled(request.request_id))
+        if isinstance(request, Fetch):
+            if request.seen is None:
+                self._credit[peer] = self._credit.get(peer, 0) + request.credit
+            else:
+                self._credit[peer] = request.credit + request.seen - self._delivered.get(peer, 0)
+            self._dispatch()
+        elif isinstance(request, Release) and not request.delay_ms:
+            for ref in request.leases:
+                if ref in self._given:
+                    self._ready.appendleft(self._given.pop(ref))
+            self._dispatch()
         elif isinstance(request, WorkerDied):
             peer.send(Affected(request.request_id, 1))
         self._news.set()
@@ -100,7 +116,8 @@ class Broker:
                     await self._news.wait()
                 return found
         except TimeoutError:
-            raise AssertionError(f"no {what or 'such request'} among {self.requests[-30:]}") from None
+            requests = "\n".join(map(repr, self.requests[-30:]))
+            raise AssertionError(f"no {what or 'such request'} among\n{requests}") from None
 
     async def next(self, kind: type[R], where: Callable[[R], bool] = lambda request: True) -> R:
         """The first request of a kind for which `where` holds."""
@@ -123,13 +140,31 @@ class Broker:
         )
         return self.requests[last + 1 :]
 
-    def deliver(
-        self, task_type: str, *, timeout_ms: int = 300_000, attempt: int = 1, peer: Peer | None = None, **arguments: Any
-    ) -> int:
-        """Push one task; its token."""
+    def deliver(self, task_type: str, *, timeout_ms: int = 300_000, attempt: int = 1, **arguments: Any) -> int:
+        """A task for the worker that came last, as soon as it wants one; its token. Handed back, it comes again: on a
+        busy machine a worker may not start it in time."""
         delivery = self.delivery(task_type, timeout_ms=timeout_ms, attempt=attempt, **arguments)
+        self._ready.append(delivery)
+        self._dispatch()
+        return delivery.token
+
+    def push(self, task_type: str, *, peer: Peer | None = None, **arguments: Any) -> int:
+        """A task that nobody asked for, sent once; its token."""
+        delivery = self.delivery(task_type, **arguments)
         self.send(Deliver([delivery]), peer=peer)
         return delivery.token
+
+    def push_at_once(self, deliveries: list[Delivery]) -> None:
+        """Tasks that nobody asked for, in one message; what is handed back of them comes again when it is wanted."""
+        self._given |= {ref_of(delivery.token): delivery for delivery in deliveries}
+        self.send(Deliver(deliveries))
+
+    def _dispatch(self) -> None:
+        while self.peers and self._ready and self._credit.get(self.peer, 0) > 0:
+            delivery = self._ready.popleft()
+            self._given[ref_of(delivery.token)] = delivery
+            self._credit[self.peer] -= 1
+            self.send(Deliver([delivery]))
 
     def delivery(self, task_type: str, *, timeout_ms: int = 300_000, attempt: int = 1, **arguments: Any) -> Delivery:
         """A leased task, not sent yet."""
@@ -138,7 +173,10 @@ class Broker:
         return Delivery(token, attempt, msgspec.Raw(msgspec.msgpack.encode(StoredTask(1_000, 1, 0, 0, spec))))
 
     def send(self, *messages: FromBroker, peer: Peer | None = None) -> None:
-        (peer or self.peer).send(*messages)
+        peer = peer or self.peer
+        count = sum(len(one.deliveries) for one in messages if isinstance(one, Deliver))
+        self._delivered[peer] = self._delivered.get(peer, 0) + count
+        peer.send(*messages)
 
     def successes(self) -> list[Success]:
         return [success for one in self.requests if isinstance(one, Ack) for success in one.successes]
@@ -239,7 +277,7 @@ class Worker:
         """Its exit code."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             code = await self.process.wait()
-            await self._reading
+            await asyncio.shield(self._reading)
         return code
 
 
@@ -251,7 +289,7 @@ async def a_broker() -> AsyncIterator[Broker]:
 
 @asynccontextmanager
 async def a_worker(address: str, app: str = "tests.worker.sample:app", **settings: Any) -> AsyncIterator[Worker]:
-    """A running worker; killed, and its processes with it, at the end."""
+    """A running worker; told to stop at once, or killed, at the end."""
     settings = {"concurrency": 4, "name": "w", "graceful_shutdown_timeout_secs": 30} | settings
     document = msgspec.json.encode(msgspec.convert(settings, WorkerSettings)).decode()
     process = await asyncio.create_subprocess_exec(
@@ -262,6 +300,10 @@ async def a_worker(address: str, app: str = "tests.worker.sample:app", **setting
         yield worker
     finally:
         with suppress(ProcessLookupError):
+            worker.signal(signal.SIGTERM)
+            worker.signal(signal.SIGINT)
+            with suppress(TimeoutError):
+                await worker.ended()
             process.kill()
         await worker.ended()
 

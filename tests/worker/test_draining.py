@@ -48,7 +48,7 @@ async def test_what_arrives_during_the_drain_goes_straight_back(broker: Broker, 
     worker.signal(signal.SIGTERM)
     await broker.next(Heartbeat, lambda one: one.is_draining)
 
-    late = broker.deliver("echo", value="late")
+    late = broker.push("echo", value="late")
 
     assert (await broker.released(late)).delay_ms == 0
     assert await broker.result(running) == "waited"

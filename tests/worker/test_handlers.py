@@ -10,7 +10,6 @@ import pytest_asyncio
 from tests.worker.rig import Broker, Worker, a_broker, a_worker, task_id_of
 from tq.model.commands import Ack
 from tq.model.ids import format_id
-from tq.model.replies import Deliver
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -57,8 +56,9 @@ async def test_a_handler_learns_of_its_task(broker: Broker, worker: Worker) -> N
 async def test_many_tasks_are_acknowledged_in_few_requests(broker: Broker, worker: Worker) -> None:
     deliveries = [broker.delivery("none") for _ in range(1_000)]
 
-    broker.send(Deliver(deliveries))
-    await broker.result(deliveries[-1].token)
+    broker.push_at_once(deliveries)
+    for delivery in deliveries:
+        await broker.result(delivery.token)
 
     tokens = {one.token for one in deliveries}
     batches = [{one.token for one in ack.successes} & tokens for ack in broker.requests if isinstance(ack, Ack)]
@@ -196,7 +196,7 @@ async def test_kinds_together_run_no_more_than_the_slots(broker: Broker, worker:
     for token in running:
         await broker.progress(token)
 
-    late = [broker.deliver("echo", value="late"), broker.deliver("thread_echo", value="late")]
+    late = [broker.push("echo", value="late"), broker.push("thread_echo", value="late")]
 
     for token in late:  # no slot: back they go, unrun
         assert (await broker.released(token)).delay_ms == 0

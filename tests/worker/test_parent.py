@@ -139,7 +139,7 @@ async def test_a_process_is_replaced_after_so_many_tasks_and_the_successor_comes
         running = broker.deliver("waits_a_little", seconds=3.0)
         old = broker.peer
         for _ in range(3):
-            await broker.result(broker.deliver("none", peer=old))
+            await broker.result(broker.push("none", peer=old))
 
         second = await broker.worker(2)
 

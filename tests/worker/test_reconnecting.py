@@ -8,7 +8,7 @@ import pytest
 from tests.client.scripted import welcome
 from tests.worker.rig import Broker, Worker, a_broker, a_worker, ref_of, task_id_of
 from tq.model.commands import Ack, Fetch, Heartbeat, Nack, Release
-from tq.model.replies import Deliver, ErrorReply, Settled
+from tq.model.replies import ErrorReply, Settled
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ async def test_a_refused_batch_is_split_and_the_one_to_blame_becomes_a_failure(b
     broker.is_settling = False
     deliveries = [broker.delivery("echo", value="good"), broker.delivery("echo", value="bad")]
     good, bad = (one.token for one in deliveries)
-    broker.send(Deliver(deliveries))
+    broker.push_at_once(deliveries)
     first = await broker.next(Ack, lambda one: len(one.successes) == 2)
 
     broker.send(ErrorReply(first.request_id, "PAYLOAD_TOO_LARGE", "one of them"))

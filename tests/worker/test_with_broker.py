@@ -62,7 +62,7 @@ async def client(broker: RealBroker) -> AsyncIterator[AsyncClient]:
 
 def a_task(
     task_type: str, *, max_crashes: int = 3, max_retries: int = 3, timeout_seconds: float = 300, **arguments: Any
-) -> Task:  # noqa: E501
+) -> Task:
     return Task(
         task_type,
         encode(arguments),

@@ -179,7 +179,7 @@ class Coroutines:
         """Run handler after handler. The hot path of the worker: a handler that does not wait is called, and its
         outcome noted, without a pause."""
         backlog, caller, table, monotonic = self._backlog, self._caller, self._table, time.monotonic
-        now = burst_at = 0.0
+        now = burst_at = monotonic()
         while True:
             try:
                 run = backlog.popleft()
