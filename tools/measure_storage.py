@@ -1,4 +1,5 @@
-"""Measure the store with a deep backlog: rate of intake, memory, size on disk, time of a restart, rate of draining.
+"""Measure the store with a deep backlog: rate of intake, memory, size on disk, time of a restart, `tq doctor`, a backup,
+rate of draining.
 
     python tools/measure_storage.py --tasks 10_000_000 --directory /tmp/tq-measure
 
@@ -22,9 +23,20 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from tq.engine.tables import META_ENGINE, READY_KEY, READY_ROW, MetaRow, Table, Writes
+from tq.engine.tables import (
+    META_ENGINE,
+    READY_KEY,
+    READY_ROW,
+    U32,
+    LaneRow,
+    MetaRow,
+    QueueRow,
+    Table,
+    Writes,
+)
 from tq.model.ids import make_id
-from tq.model.task import StoredTask, TaskSpec
+from tq.model.task import StoredTask, TaskSpec, Tier
+from tq.storage.doctor import examine_directory
 from tq.storage.rocks import RocksStore
 from tq.storage.rows import no_writes
 
@@ -33,21 +45,22 @@ PAYLOAD = 200
 encode = msgspec.msgpack.Encoder().encode
 
 
-def submit_batches(count: int, first_ms: int, templates: int = 64) -> Iterator[Writes]:
+def submit_batches(count: int, first_ms: int) -> Iterator[Writes]:
     """Ids advance as those of many clients do: within a millisecond in any order. Payloads do not compress well."""
-    bodies = []
-    for _ in range(templates):
-        spec = TaskSpec(bytes(16), "send_email", os.urandom(PAYLOAD // 2) + bytes(PAYLOAD // 2), "mail")
-        bodies.append(encode(StoredTask(first_ms, 1, first_ms, 0, spec)))
+    payloads = [os.urandom(PAYLOAD // 2) + bytes(PAYLOAD // 2) for _ in range(64)]
     sequence = 1
     while sequence <= count:
         writes = no_writes()
         random = os.urandom(10 * BATCH)
         for index in range(min(BATCH, count - sequence + 1)):
             task_id = make_id(first_ms + sequence // 100, random[index * 10 : index * 10 + 10])
-            writes[Table.BODIES][task_id] = bodies[index % templates]
-            writes[Table.READY][READY_KEY.pack(1, sequence)] = READY_ROW.pack(task_id, 1, 0, first_ms)
+            spec = TaskSpec(task_id, "send_email", payloads[index % 64], "mail")
+            writes[Table.BODIES][task_id] = encode(StoredTask(first_ms, sequence, 0, 0, spec))
+            writes[Table.READY][READY_KEY.pack(1, sequence)] = READY_ROW.pack(task_id, 0, 0, first_ms)
             sequence += 1
+        ready = sequence - 1
+        writes[Table.QUEUES][U32.pack(1)] = encode(QueueRow("mail", submitted_total=ready))
+        writes[Table.LANES][U32.pack(1)] = encode(LaneRow(1, "send_email", int(Tier.NORMAL), ready=ready))
         writes[Table.META][META_ENGINE] = encode(MetaRow(sequence // BATCH, sequence, 1, 2, 2))
         yield writes
 
@@ -129,6 +142,30 @@ def reopen(directory: Path, how: str) -> RocksStore:
     return store
 
 
+def examine(directory: Path, tasks: int) -> None:
+    """`tq doctor` on what was written, which it must find right."""
+    started = time.perf_counter()
+    findings = sum(1 for _ in examine_directory(directory))
+    took = time.perf_counter() - started
+    say(f"doctor: {findings} findings in {took:.1f} s = {tasks / took:,.0f} tasks/s; rss {rss_mb()} MB")
+
+
+def copy(store: RocksStore, target: Path) -> None:
+    """A backup on a thread of its own, while this one applies and counts how long it is kept waiting."""
+    shutil.rmtree(target, ignore_errors=True)
+    started, worst_s = time.perf_counter(), 0.0
+    with ThreadPoolExecutor(1) as pool:
+        backup = pool.submit(store.backup, target)
+        while not backup.done():
+            before = time.perf_counter()
+            store.apply([{b"measure": b""} if table is Table.DEAD else {} for table in Table])
+            time.sleep(0.001)
+            worst_s = max(worst_s, time.perf_counter() - before - 0.001)
+    size_mb = backup.result().size >> 20
+    say(f"backup: {size_mb} MB in {time.perf_counter() - started:.1f} s; worst wait of a batch {worst_s * 1e3:.0f} ms")
+    shutil.rmtree(target)
+
+
 def main() -> None:
     """See the top."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -144,7 +181,9 @@ def main() -> None:
     subprocess.run(command, check=False)  # noqa: S603  our own file
     store = reopen(options.directory, "kill -9")
     store.close()
+    examine(options.directory, options.tasks)
     store = reopen(options.directory, "close")
+    copy(store, options.directory.with_name(options.directory.name + "-backup"))
     pump(store, drain_batches(store, options.drain), "drain")
     store.close()
     shutil.rmtree(options.directory)
