@@ -4,11 +4,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from tq.app.retries import expo, fixed, retry, wait_ms
-from tq.engine.backoff import backoff_ms
+from tq.app.retries import expo, fixed, retry
 from tq.model.errors import InvalidArgument
 from tq.model.task import RetryPolicy
 
@@ -54,21 +51,6 @@ def test_jitter_spreads_the_wait_from_nothing_to_the_whole() -> None:
     rules = retry(rules={OSError: expo("8s")})
 
     assert [rules.decide(OSError(), attempt=1, chance=chance)[0] for chance in (0, 0.25, 0.999)] == [0, 2_000, 7_992]
-
-
-@given(
-    st.builds(
-        RetryPolicy,
-        backoff_ms_base=st.integers(0, 10**7),
-        backoff_ms_max=st.integers(0, 10**9),
-        factor=st.floats(1, 10),
-        jitter=st.booleans(),
-    ),
-    st.integers(1, 1_001),
-    st.floats(0, 1, exclude_max=True),
-)
-def test_a_rule_waits_by_the_same_formula_as_the_broker(policy: RetryPolicy, attempt: int, chance: float) -> None:
-    assert wait_ms(policy, attempt, chance) == backoff_ms(attempt, policy, chance)
 
 
 def test_backoffs_are_policies_of_the_broker() -> None:

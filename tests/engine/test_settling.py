@@ -5,7 +5,7 @@ import random
 import pytest
 
 from tests.engine.rig import HOUR, MINUTE, SECOND, Rig, id_of, ref, task
-from tq.engine.backoff import backoff_ms
+from tq.model.backoff import backoff_ms
 from tq.model.commands import Ack, Cancel, CancelledByWorker, LeaseRef, ProgressNote, ReportProgress, Success
 from tq.model.errors import PayloadTooLarge
 from tq.model.replies import Affected, Settled

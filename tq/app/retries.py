@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from tq.model.backoff import backoff_ms
 from tq.model.durations import duration_ms
 from tq.model.errors import InvalidArgument
 from tq.model.task import MAX_RETRIES_MAX, RetryPolicy
@@ -54,7 +55,7 @@ class Retry:
         for kind in type(error).__mro__ if self.rules else ():
             if kind in self.rules:
                 policy = self.rules[kind]
-                return (None, True) if policy is None else (wait_ms(policy, attempt, chance), False)
+                return (None, True) if policy is None else (backoff_ms(attempt, policy, chance), False)
         return None, False
 
 
@@ -88,13 +89,6 @@ def retry(
         _check_policy(f"the rule for {kind.__name__}", policy)
     _check_policy("backoff", backoff)
     return Retry(max, backoff or RetryPolicy(), found)
-
-
-def wait_ms(policy: RetryPolicy, attempt: int, chance: float) -> int:
-    """The wait after attempt `attempt` by RetryPolicy's formula; `chance` is uniform in [0, 1)."""
-    # The exponent is bounded first: a float power of a large attempt would overflow.
-    bound = min(float(policy.backoff_ms_max), policy.backoff_ms_base * policy.factor ** min(attempt - 1, 64))
-    return int(bound * chance) if policy.jitter else int(bound)
 
 
 def check_retries_max(value: int | None) -> None:

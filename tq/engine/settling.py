@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import msgspec
 
-from tq.engine.backoff import backoff_ms
 from tq.engine.lanes import Ready
 from tq.engine.ledger import Ledger, Record, decode_state, encode, with_attempt
 from tq.engine.tables import DueKind, Table
 from tq.engine.workers import Lease
+from tq.model.backoff import backoff_ms
 from tq.model.commands import Ack, CancelledByWorker, Extend, Failure, LeaseRef, Nack, Release, ReportProgress
 from tq.model.durations import DURATION_MS_MAX
 from tq.model.errors import PayloadTooLarge
