@@ -1,5 +1,4 @@
-"""Measure the store with a deep backlog: rate of intake, memory, size on disk, time of a restart, `tq doctor`, a backup,
-rate of draining.
+"""Measure the store with a deep backlog: intake, memory, disk, time of a restart, `tq doctor`, backup, draining.
 
     python tools/measure_storage.py --tasks 10_000_000 --directory /tmp/tq-measure
 
