@@ -1,4 +1,4 @@
-"""What the broker takes as things stand: a full disk or a stop refuses some requests and never all at once."""
+"""What the broker takes as things stand, and what it says when it cannot keep what it took."""
 
 from enum import Enum
 from typing import get_args
@@ -17,7 +17,9 @@ from tq.model.commands import (
     Resubmit,
     Submit,
 )
-from tq.model.errors import DiskFull, ShuttingDown, TqError
+from tq.model.errors import DiskFull, OutcomeUnknown, ShuttingDown, TqError
+from tq.model.replies import FromBroker, Push
+from tq.protocol.codec import to_reply
 
 READS = frozenset({GetTask, ListTasks, ListQueues, ListWorkers, GetStats})
 """Requests that change nothing, in memory or on disk."""
@@ -55,3 +57,11 @@ def refusals(condition: Condition) -> dict[type, TqError]:
             return dict.fromkeys(_WRITES, DiskFull(condition.value, hint=free_space))
         case Condition.STOPPING:
             return dict.fromkeys(_WRITES | READS | {Hello}, ShuttingDown(condition.value, hint="try again soon"))
+
+
+def declared_unknown(messages: list[FromBroker]) -> list[FromBroker]:
+    """What is sent instead of these messages when the batch that they belong to may not be on disk."""
+    unknown = OutcomeUnknown(
+        "the broker could not commit this request; it may or may not be done", hint="repeat it with the same id"
+    )
+    return [to_reply(message.request_id, unknown) for message in messages if not isinstance(message, Push)]

@@ -19,13 +19,15 @@ import msgspec
 from structlog.typing import FilteringBoundLogger
 
 from tq.model.commands import Backup, Hello, Wait
-from tq.model.errors import DiskFull, InternalError, OutcomeUnknown, TqError
-from tq.model.replies import ErrorReply, FromBroker, Push, Reply, Settled, StatsReply, Stopping, Welcome
+from tq.model.errors import DiskFull, InternalError, TqError
+from tq.model.replies import ErrorReply, FromBroker, Reply, StatsReply, Stopping, Welcome
 from tq.protocol.codec import encode_frame, to_reply
-from tq.server.admission import READS, SILENT, Condition, refusals
+from tq.server.admission import READS, SILENT, Condition, declared_unknown, refusals
+from tq.server.alarm import Alarm
 from tq.server.backups import Backups
 from tq.server.clock import Clock
 from tq.server.commits import CommitThread
+from tq.server.greeting import Greeting
 from tq.server.intake import Intake
 from tq.server.ports import Core, Session, Taken
 from tq.server.vitals import Vitals
@@ -87,7 +89,7 @@ class BrokerLoop:
         """
         self._store = store
         self._open_core = open_core
-        self._welcome = welcome
+        self._greeting = Greeting(welcome, log)
         self._sync: SyncPolicy = sync
         self._sync_seconds = sync_interval_ms / 1000
         self._clock = clock
@@ -111,8 +113,7 @@ class BrokerLoop:
         self._is_dirty = False
         self._sync_started_ns = 0
         self._is_turn_due = False
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_ms = 0
+        self._alarm = Alarm(self._loop, self._schedule)
         self._sync_timer: asyncio.TimerHandle | None = None
 
         self._condition = Condition.SERVING
@@ -227,7 +228,9 @@ class BrokerLoop:
         if refusal is not None:
             return None if type(request) in SILENT else to_reply(request.request_id, refusal)
         if isinstance(request, Hello):
-            return self._greet(session, request, now_ms)
+            if request.worker is not None and not self._condition.is_writable:
+                raise DiskFull(self._condition.value, hint="workers are taken again once there is space")
+            return self._greeting.answer(self._core, session, request, now_ms)
         if isinstance(request, Backup):
             self._backups.start(session.session_id, request, self._store)
             return None
@@ -239,30 +242,6 @@ class BrokerLoop:
         if reply is not None and type(request) in _MAY_BE_LARGE:
             self._answer_bytes += len(encode_frame(reply))
         return reply
-
-    def _greet(self, session: Session, hello: Hello, now_ms: int) -> Reply:
-        lost: list[bytes] = []
-        worker = hello.worker
-        if worker is not None:
-            if not self._condition.is_writable:
-                raise DiskFull(self._condition.value, hint="workers are taken again once there is space")
-            settled = self._core.step(session.session_id, hello, now_ms)
-            assert isinstance(settled, Settled)
-            lost = settled.lost
-            session.is_worker = True
-            session.worker_name = worker.name
-            self._log.info(
-                "worker_connected",
-                session=session.session_id,
-                worker=worker.name,
-                host=worker.host,
-                worker_pid=worker.pid,
-                concurrency=worker.concurrency,
-                task_types=len(worker.task_types),
-                leases_held=len(worker.held),
-                leases_lost=len(lost),
-            )
-        return msgspec.structs.replace(self._welcome, request_id=hello.request_id, lost=lost)
 
     def _excuse(self, session: Session, request: Taken, defect: Exception) -> Reply:
         """The answer to a request that met a defect of the engine: its trace goes to the log and nowhere else.
@@ -380,15 +359,7 @@ class BrokerLoop:
             if not self._is_committing:
                 self._schedule()
             return
-        if self._timer is None or deadline_ms < self._timer_ms:
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer_ms = deadline_ms
-            self._timer = self._loop.call_later((deadline_ms - self._now_ms) / 1000, self._on_deadline)
-
-    def _on_deadline(self) -> None:
-        self._timer = None
-        self._schedule()
+        self._alarm.set(deadline_ms, self._now_ms)
 
     # Trouble
 
@@ -429,14 +400,9 @@ class BrokerLoop:
                 session.end()
 
     def _answer_unknown(self, answers: Answers) -> None:
-        unknown = OutcomeUnknown(
-            "the broker could not commit this request; it may or may not be done", hint="repeat it with the same id"
-        )
         for session_id, messages in answers.items():
             session = self._intake.sessions.get(session_id)
-            replies: list[FromBroker] = [
-                to_reply(message.request_id, unknown) for message in messages if not isinstance(message, Push)
-            ]
+            replies = declared_unknown(messages)
             if session is not None and replies:
                 session.send(replies)
 
@@ -538,7 +504,7 @@ class BrokerLoop:
             self._store.close()
 
     def _stop_timers(self) -> None:
-        for timer in (self._timer, self._sync_timer):
-            if timer is not None:
-                timer.cancel()
-        self._timer = self._sync_timer = None
+        self._alarm.cancel()
+        if self._sync_timer is not None:
+            self._sync_timer.cancel()
+            self._sync_timer = None
