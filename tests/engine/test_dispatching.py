@@ -114,6 +114,28 @@ def test_a_worker_that_can_run_it_gets_a_task_that_had_no_handler() -> None:
     assert [number_of(delivery) for delivery in worker.deliveries()] == [1]
 
 
+def test_a_queue_that_had_nothing_for_a_worker_is_served_as_soon_as_it_has() -> None:
+    rig = Rig()
+    worker = rig.worker(credit=1)
+    rig.submit(task(1, task_type="unknown"))
+    rig.submit(task(2, task_type="unknown"), task(3))
+
+    assert [number_of(delivery) for delivery in worker.deliveries()] == [3]
+
+
+def test_queues_that_have_nothing_for_a_worker_are_not_looked_at_again_and_again() -> None:
+    """Five thousand queues of a service that is down would cost the others 14 ms with every turn of the loop."""
+    rig = Rig()
+    rig.submit(*(task(number, task_type="unknown", queue=f"q{number}") for number in range(1, 501)))
+    worker = rig.worker(credit=1)
+    (profile,) = rig.engine._ledger.profiles.values()
+
+    assert len(profile.barren) == 500
+    turns = profile.turns
+    worker.beat()
+    assert profile.turns == turns
+
+
 def test_a_worker_gets_as_many_tasks_as_it_asked_for() -> None:
     rig = Rig()
     worker = rig.worker()

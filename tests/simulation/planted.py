@@ -225,8 +225,8 @@ BUGS = [
     Bug(
         "handed back tasks go to the end",
         "lanes.py",
-        "            if other.sequence > ready.sequence:",
-        "            if False:",
+        "            insort(window, ready, key=_sequence_of)\n",
+        "            window.append(ready)\n",
     ),
     Bug(
         "a shortened window forgets where it ends",
@@ -297,6 +297,12 @@ BUGS = [
         "dispatching.py",
         "        queue.served = ledger.turn = ledger.turn + 1\n",
         "",
+    ),
+    Bug(
+        "a queue that had nothing for a worker stays so",
+        "ledger.py",
+        "            queue.filled += 1\n",
+        "            pass\n",
     ),
     # Time
     Bug(

@@ -82,6 +82,8 @@ def _serve(ledger: Ledger, profile: Profile, left: int, deliveries: Deliveries, 
         given += got
         queue.served = ledger.turn = ledger.turn + 1
         if got < wanted:
+            if ledger.delivered_bytes < bytes_max:
+                profile.barren[queue.number] = queue.filled
             group.popleft()
             if not group:
                 del groups[place]
@@ -98,12 +100,12 @@ def _serve(ledger: Ledger, profile: Profile, left: int, deliveries: Deliveries, 
 
 
 def _groups(ledger: Ledger, profile: Profile) -> tuple[list[deque[Queue]], int]:
-    """The queues that the profile serves and that have ready tasks: by falling priority, and in a priority the one
-    served longest ago first; and how many ready tasks they hold."""
+    """The queues that the profile serves and that may have ready tasks for it: by falling priority, and in a priority
+    the one served longest ago first; and how many ready tasks they hold."""
     by_priority: dict[int, list[Queue]] = {}
     ready = 0
     for queue in ledger.active.values():
-        if profile.serves(queue):
+        if profile.serves(queue) and profile.barren.get(queue.number) != queue.filled:
             by_priority.setdefault(profile.priorities.get(queue.row.name, 0), []).append(queue)
             ready += sum(queue.ready)
     groups = [

@@ -4,7 +4,9 @@ One lane for each type, because a worker must get only what it can run: a type t
 own lane and blocks no other.
 """
 
+from bisect import insort
 from collections import deque
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from tq.engine.queues import Queue
 
 SEQUENCE_MAX = (1 << 64) - 1
+_sequence_of = attrgetter("sequence")
 
 
 class Ready(msgspec.Struct, gc=False):
@@ -91,7 +94,7 @@ class Lane:
         if not window or ready.sequence < window[0].sequence:
             window.appendleft(ready)
         else:
-            self._insert(ready)
+            insort(window, ready, key=_sequence_of)
         if len(window) > 2 * self.bounds.window_max:
             self._forget_tail()
 
@@ -108,14 +111,6 @@ class Lane:
         self.budget.tasks -= 1
         if ready.body is not None:
             self.budget.used -= len(ready.body)
-
-    def _insert(self, ready: Ready) -> None:
-        # Handed back tasks belong near the front, so the search starts there.
-        for index, other in enumerate(self.window):
-            if other.sequence > ready.sequence:
-                self.window.insert(index, ready)
-                return
-        self.window.append(ready)
 
     def _forget_tail(self) -> None:
         while len(self.window) > self.bounds.window_max:

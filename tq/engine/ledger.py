@@ -253,6 +253,8 @@ class Ledger:
         queue = lane.queue
         self._touched_lanes[lane.number] = lane
         lane.add(ready)
+        if lane.row.ready == 1:
+            queue.filled += 1
         queue.ready[lane.row.tier] += 1
         if queue.row.name not in self.active:
             self.refresh_active(queue)

@@ -9,16 +9,20 @@ TYPES_MAX = 1_000
 
 
 class Queue:
-    """A queue in memory. `ready` counts ready tasks by tier, `passed_over` the dispatches to higher tiers since a tier
-    that had ready tasks last had one; `served` orders the turns between queues."""
+    """A queue in memory.
 
-    __slots__ = ("lanes", "number", "passed_over", "ready", "row", "served")
+    `ready` counts ready tasks by tier, `passed_over` the dispatches to higher tiers since a tier that had ready tasks
+    last had one. `served` orders the turns between queues. `filled` grows whenever an empty lane gets a task.
+    """
+
+    __slots__ = ("filled", "lanes", "number", "passed_over", "ready", "row", "served")
 
     def __init__(self, number: int, row: QueueRow) -> None:
         self.number = number
         self.row = row
         self.lanes: tuple[dict[str, Lane], dict[str, Lane], dict[str, Lane]] = ({}, {}, {})
         self.ready = [0, 0, 0]
+        self.filled = 0
         self.passed_over = [0, 0, 0]
         self.served = 0
 

@@ -34,7 +34,7 @@ class Lease(msgspec.Struct, gc=False):
 class Profile:
     """Workers with the same catalogue and queues, and of these the ones that wait for tasks."""
 
-    __slots__ = ("priorities", "serves_all", "task_types", "turns", "waiting", "workers")
+    __slots__ = ("barren", "priorities", "serves_all", "task_types", "turns", "waiting", "workers")
 
     def __init__(self, task_types: frozenset[str], queues: tuple[QueuePreference, ...]) -> None:
         self.task_types = task_types
@@ -43,6 +43,8 @@ class Profile:
         self.waiting: deque[Worker] = deque()
         self.workers = 0
         self.turns = 0
+        self.barren: dict[int, int] = {}
+        """Queues, by number, that had nothing for this profile when their lanes had been filled so many times."""
 
     def serves(self, queue: Queue) -> bool:
         """Whether workers of this profile take tasks of the queue."""
