@@ -212,8 +212,8 @@ BUGS = [
     Bug(
         "a refill reads its last row again",
         "lanes.py",
-        "self.key(self.window_end + 1), READY_KEY",
-        "self.key(self.window_end), READY_KEY",
+        "start, end = self.key(self.window_end + 1), READY_KEY",
+        "start, end = self.key(self.window_end), READY_KEY",
     ),
     Bug(
         "a new task enters a window that is not all",
