@@ -319,6 +319,7 @@ async def test_a_disk_that_fails_ends_the_process_with_the_reason(data_dir: Path
 
     assert code == 1
     assert "STORAGE_FAILED: input/output error" in broker.rest
+    assert "ZeroDivisionError" in next(e["exception"] for e in broker.events if e["message"] == "callback_failed")
 
 
 async def test_what_was_acknowledged_survives_kill_9(data_dir: Path) -> None:

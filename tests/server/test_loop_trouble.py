@@ -367,3 +367,14 @@ async def test_a_backup_that_cannot_be_made_is_answered_with_the_reason(
     assert isinstance(answer, ErrorReply)
     assert answer.code == code
     assert "secret" not in answer.message
+
+
+async def test_a_sync_that_does_not_end_does_not_keep_the_process_from_ending() -> None:
+    async with bench() as b:
+        session = b.session(1)
+        b.send(session, submit(1))
+        await b.store.sync_begun()
+
+        b.loop.close(sync_seconds_max=0.01)
+
+    assert b.log.find("sync_hangs")["level"] == "error"

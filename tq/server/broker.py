@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
@@ -285,6 +286,10 @@ async def run_broker(
             os._exit(128 + number)
         signalled.set_result(None)
 
+    def on_defect(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        log.error("callback_failed", what=str(context.get("message")), exc_info=context.get("exception"))
+
+    loop.set_exception_handler(on_defect)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal, number)
     try:

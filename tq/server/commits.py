@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from queue import SimpleQueue
 
 
@@ -24,10 +25,11 @@ class CommitThread:
         """Start `sync`; the one before must have been reported."""
         self._jobs.put(sync)
 
-    def stop(self) -> None:
-        """End the thread, after what was started."""
+    def stop(self, seconds_max: float) -> bool:
+        """End the thread, after what was started; whether that ended in time."""
         self._jobs.put(None)
-        self._thread.join()
+        self._thread.join(seconds_max)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         while (sync := self._jobs.get()) is not None:
@@ -36,4 +38,5 @@ class CommitThread:
                 sync()
             except Exception as error:  # handed to the loop, which decides
                 failure = error
-            self._loop.call_soon_threadsafe(self._on_done, failure)
+            with suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits any more
+                self._loop.call_soon_threadsafe(self._on_done, failure)

@@ -51,6 +51,9 @@ much."""
 REOPEN_BYTES_MIN = 8 << 20
 """Free bytes below which a store that ran into a full disk is not opened for writing again."""
 
+SYNC_SECONDS_MAX = 10.0
+"""How long a stopping broker waits for a sync that does not end."""
+
 _MAY_BE_LARGE = READS | {Wait}
 _OWN = _MAY_BE_LARGE | {Hello, Backup, ErrorReply}
 
@@ -139,9 +142,7 @@ class BrokerLoop:
         """Requests of one connection, in order, `size` bytes on the wire. They are stepped in this turn of the event
         loop, after those of the other connections that have arrived."""
         self._intake.put(session, taken, size)
-        if not self._is_turn_due:
-            self._is_turn_due = True
-            self._loop.call_soon(self._turn)
+        self._schedule()
 
     def hold(self, session: Session) -> None:
         """A connection is stuck: no tasks for it, and its requests wait."""
@@ -492,15 +493,19 @@ class BrokerLoop:
             session.send([Stopping()])
             session.end()
 
-    def close(self) -> None:
+    def close(self, sync_seconds_max: float = SYNC_SECONDS_MAX) -> None:
         """Make all that was applied safe and let go of the store; after `stop`.
+
+        Args:
+            sync_seconds_max: a sync that takes longer is given up, and the store left as by a kill.
 
         Raises:
             TqError: the disk refused.
         """
         self._stop_timers()
-        self._thread.stop()
-        if not self.died.done():
+        if not self._thread.stop(sync_seconds_max):
+            self._log.error("sync_hangs", seconds=sync_seconds_max)
+        elif not self.died.done():
             self._store.close()
 
     def _stop_timers(self) -> None:
