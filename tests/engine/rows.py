@@ -28,3 +28,12 @@ class Rows:
 
     def copy(self) -> Rows:
         return Rows([dict(rows) for rows in self.tables])
+
+    def become(self, other: Rows) -> None:
+        """Hold what `other` holds: the state after a power cut."""
+        self.apply(
+            [
+                {key: theirs.get(key) for key in mine.keys() | theirs.keys() if mine.get(key) != theirs.get(key)}
+                for mine, theirs in zip(self.tables, other.tables, strict=True)
+            ]
+        )

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import pytest
 
+from tests.engine.rows import Rows
 from tests.simulation.actions import ACTIONS, settle_down
 from tests.simulation.world import World
 
@@ -29,10 +30,14 @@ class Dice:
         return low + int(self._random.random() * (high - low + 1))
 
 
-def walk(seed: int, steps: int = STEPS) -> World:
-    """One universe from its beginning to its end."""
+def walk(seed: int, steps: int = STEPS, rows: Rows | None = None) -> World:
+    """One universe from its beginning to its end.
+
+    Args:
+        rows: where they are kept, in a plain dict if not told.
+    """
     dice = Dice(seed)
-    world = World(seed)
+    world = World(seed, rows=rows)
     actions = [action for action, weight in ACTIONS.items() for _ in range(weight)]
     trace: list[str] = []
     try:

@@ -92,13 +92,15 @@ BOUNDS = Bounds(
 class World:
     """Engine, model, disk and clock."""
 
-    def __init__(self, seed: int, *, settings: Settings = SETTINGS, bounds: Bounds = BOUNDS) -> None:
+    def __init__(
+        self, seed: int, *, settings: Settings = SETTINGS, bounds: Bounds = BOUNDS, rows: Rows | None = None
+    ) -> None:
         self.settings = settings
         self.bounds = bounds
         self.seed = seed
         self.model = PlainModel(settings, bounds)
         self.model.now = NOW_MS
-        self.rows = Rows()
+        self.rows = rows if rows is not None else Rows()
         self.synced_rows = self.rows.copy()
         self.applied_model = self.synced_model = pickle.dumps(self.model)
         self.sessions = 1
@@ -372,7 +374,7 @@ class World:
         self.crashes += 1
         self.moves |= self.model.moves
         if is_power_cut:
-            self.rows = self.synced_rows.copy()
+            self.rows.become(self.synced_rows)
         now_ms = self.now_ms
         self.model = pickle.loads(self.synced_model if is_power_cut else self.applied_model)
         self.model.now = now_ms
