@@ -7,6 +7,7 @@ import pytest
 from tests.engine.rows import Rows
 from tests.simulation.test_walks import walk
 from tq.engine.tables import Table, Writes
+from tq.storage.doctor import examine_directory
 from tq.storage.memory import MemoryStore
 from tq.storage.rocks import RocksStore
 from tq.storage.store import Store
@@ -47,3 +48,16 @@ def test_a_random_life_over_a_real_store_is_as_the_plain_model_has_it(kind: str,
         assert rows.reads > 100
     finally:
         store.close()
+
+
+@pytest.mark.parametrize("seed", range(10, 14))
+def test_the_doctor_finds_nothing_wrong_in_the_middle_of_any_life(seed: int, tmp_path: Path) -> None:
+    """The rules of `tq doctor` and those of invariants.py were written apart; both hold."""
+    store = RocksStore.open(tmp_path)
+    try:
+        world = walk(seed, 60, Mirrored(store), to_the_end=False)
+        assert not all(task.state.is_final for task in world.model.tasks.values())
+    finally:
+        store.close()
+
+    assert list(examine_directory(tmp_path)) == []

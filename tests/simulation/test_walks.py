@@ -30,11 +30,12 @@ class Dice:
         return low + int(self._random.random() * (high - low + 1))
 
 
-def walk(seed: int, steps: int = STEPS, rows: Rows | None = None) -> World:
+def walk(seed: int, steps: int = STEPS, rows: Rows | None = None, *, to_the_end: bool = True) -> World:
     """One universe from its beginning to its end.
 
     Args:
         rows: where they are kept, in a plain dict if not told.
+        to_the_end: then let every task end.
     """
     dice = Dice(seed)
     world = World(seed, rows=rows)
@@ -45,7 +46,8 @@ def walk(seed: int, steps: int = STEPS, rows: Rows | None = None) -> World:
             action = dice.choose(actions)
             trace.append(action.__name__)
             action(world, dice)
-        settle_down(world)
+        if to_the_end:
+            settle_down(world)
     except Exception as failure:
         raise AssertionError(f"walk(seed={seed}) failed after {len(trace)} actions, at {trace[-1]}") from failure
     return world
