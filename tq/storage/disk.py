@@ -1,6 +1,7 @@
 """Room on the disk: how much is left, and a reserve to come back with when there is none."""
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -34,13 +35,14 @@ class Ballast:
         self._is_there = False
 
     def restore(self) -> None:
-        """Take the room again if there is plenty; otherwise, and on any error, not yet."""
-        if self._is_there or free_bytes(self._directory) < 5 * self._size:
+        """Take the room again if there is plenty; otherwise, on any error, and where nothing can be reserved, not."""
+        reserve: Callable[[int, int, int], None] | None = getattr(os, "posix_fallocate", None)
+        if self._is_there or reserve is None or free_bytes(self._directory) < 5 * self._size:
             return
         try:
             handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                os.posix_fallocate(handle, 0, self._size)
+                reserve(handle, 0, self._size)
             finally:
                 os.close(handle)
             self._is_there = True

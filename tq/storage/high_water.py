@@ -10,6 +10,7 @@ a new mark costs one `fdatasync` and no change of the directory. It is made ever
 import os
 import threading
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -18,6 +19,7 @@ from tq.model.errors import StorageCorrupt
 
 HIGH_WATER_NAME = "high-water.json"
 _SLOT_BYTES = 256
+_sync_data: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
 
 
 class HighWater(msgspec.Struct, frozen=True, order=True):
@@ -89,7 +91,7 @@ class HighWaterFile:
                 return
             self._slot = 1 - self._slot  # never over the highest mark
             os.pwrite(self._file, _encode(HighWater(applied, self._database)), self._slot * _SLOT_BYTES)
-            os.fdatasync(self._file)
+            _sync_data(self._file)
             self._applied = applied
 
     def close(self) -> None:

@@ -41,7 +41,7 @@ class Store(Reader, Protocol):
         """After DiskFull: take up writing again. Owner's thread. Loses nothing that was synced; the engine must reload.
 
         Raises:
-            DiskFull: there is still no room; reads go on as before.
+            DiskFull: there is still no room; reads go on as before (unless the room went while it was used).
             StorageFailed: the store failed in another way, after which only a new process is safe.
         """
         ...
