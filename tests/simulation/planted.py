@@ -141,7 +141,12 @@ BUGS = [
         "        if request.delay_ms and lease.cancel_reason is None:",
         "        if request.delay_ms:",
     ),
-    Bug("completing forgets the history", "settling.py", "        if lease.has_state:\n", "        if False:\n"),
+    Bug(
+        "completing forgets the history",
+        "settling.py",
+        "        past = _past(ledger, lease) if lease.has_state else None",
+        "        past = None",
+    ),
     Bug("a history grows without end", "ledger.py", "    if len(history) >= HISTORY_MAX:", "    if False:"),
     Bug(
         "backoff counts from the lease",

@@ -103,12 +103,13 @@ def purge_queue(ledger: Ledger, request: PurgeQueue, now_ms: int) -> Affected:
 
 def _purge_ready(ledger: Ledger, queue: Queue, limit: int, now_ms: int) -> int:
     count = 0
+    ledger.touch(queue)
     for lane in queue.all_lanes():
-        while count < limit and lane.head(ledger.changes) is not None:
-            record = ledger.find(ledger.take_ready(lane).id)
+        while count < limit and (head := lane.head(ledger.changes)) is not None:
+            record = ledger.find(head.id)
+            ledger.take_ready(lane)
             ledger.enter_final(record, State.CANCELLED, now_ms, reason=PURGED)
             count += 1
-    ledger.touch(queue)
     ledger.refresh_active(queue)
     return count
 

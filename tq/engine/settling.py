@@ -39,6 +39,7 @@ def ack(ledger: Ledger, request: Ack, now_ms: int) -> Settled:
         if lease is None or lease.token != success.token:
             lost.append(success.task_id)
             continue
+        past = _past(ledger, lease) if lease.has_state else None  # before any change: a read may fail
         ledger.drop_lease(lease)
         row = lease.lane.queue.row
         row.completed += 1
@@ -55,8 +56,8 @@ def ack(ledger: Ledger, request: Ack, now_ms: int) -> Settled:
             result=success.result,
             content_type=success.content_type,
         )
-        if lease.has_state:
-            state = _with_past(ledger, state, lease.id)
+        if past is not None:
+            state = msgspec.structs.replace(state, history=past.history, resubmitted_as=past.resubmitted_as)
         states[lease.id] = encode(state)
         ledger.put_due(DueKind.REMOVE, remove_at_ms, lease.id)
         if waiters:
@@ -64,12 +65,9 @@ def ack(ledger: Ledger, request: Ack, now_ms: int) -> Settled:
     return Settled(request.request_id, lost)
 
 
-def _with_past(ledger: Ledger, state: TaskState, task_id: bytes) -> TaskState:
-    row = ledger.changes.get(Table.STATES, task_id)
-    if row is None:
-        return state
-    past = decode_state(row)
-    return msgspec.structs.replace(state, history=past.history, resubmitted_as=past.resubmitted_as)
+def _past(ledger: Ledger, lease: Lease) -> TaskState | None:
+    row = ledger.changes.get(Table.STATES, lease.id)
+    return decode_state(row) if row is not None else None
 
 
 def nack(ledger: Ledger, request: Nack, now_ms: int) -> Settled:
