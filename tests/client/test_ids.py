@@ -1,3 +1,4 @@
+import itertools
 import uuid
 
 import pytest
@@ -15,6 +16,17 @@ def test_ids_are_distinct_version_7_uuids_across_refills_of_the_buffer() -> None
     assert len(set(ids)) == 3_000
     assert {uuid.UUID(bytes=task_id).version for task_id in ids} == {7}
     assert {uuid.UUID(bytes=task_id).variant for task_id in ids} == {uuid.RFC_4122}
+
+
+def test_each_id_is_above_the_one_before_even_when_the_clock_is_set_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    make = IdMaker()
+    moments = iter([5_000_000_000] * 5_000 + [4_000_000_000] * 10 + [9_000_000_000] * 10)
+    monkeypatch.setattr("tq.client.ids.time.time_ns", lambda: next(moments))
+
+    ids = [make() for _ in range(5_020)]
+
+    assert all(earlier < later for earlier, later in itertools.pairwise(ids))
+    assert int.from_bytes(ids[-1][:6], "big") == 9_000
 
 
 def test_two_makers_never_make_the_same_ids() -> None:

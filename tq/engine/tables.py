@@ -126,13 +126,17 @@ class LaneRow(msgspec.Struct, array_like=True):
 
 
 class MetaRow(msgspec.Struct, array_like=True):
-    """The engine's own counters. `applied` counts batches: the sequence of a future replicated log."""
+    """The engine's own counters. `applied` counts batches: the sequence of a future replicated log.
+
+    No task with an id above `last_id` was ever taken.
+    """
 
     applied: int = 0
     next_sequence: int = 1
     next_token: int = 1
     next_queue: int = 1
     next_lane: int = 1
+    last_id: bytes = b""
 
 
 META_FORMAT = b"format"
