@@ -13,7 +13,7 @@ from tq.engine.lanes import Lane
 from tq.engine.ledger import DEFAULT_OPTIONS, Ledger, decode_stored, encode
 from tq.engine.queues import Queue
 from tq.engine.settling import OVERRUN_MARGIN_MS
-from tq.engine.tables import LeaseRow, Table
+from tq.engine.tables import Table
 from tq.engine.workers import Lease, Profile, Worker
 from tq.model.errors import StorageCorrupt
 from tq.model.ids import format_id
@@ -47,14 +47,23 @@ def dispatch(ledger: Ledger, now_ms: int) -> bool:
 def _send(ledger: Ledger, deliveries: Deliveries) -> None:
     for worker, given in deliveries.items():
         assert worker.session is not None
-        first, size = 0, 0
-        for index, delivery in enumerate(given):
-            length = len(bytes(delivery.task))
-            if size and size + length > DELIVER_BYTES_MAX:
-                ledger.outbox.append((worker.session, Deliver(given[first:index])))
-                first, size = index, 0
-            size += length
-        ledger.outbox.append((worker.session, Deliver(given[first:] if first else given)))
+        # As a rule all that was given away fits into one frame, and no body need be measured again.
+        frames = [given] if ledger.delivered_bytes <= DELIVER_BYTES_MAX else _cut(given)
+        ledger.outbox += [(worker.session, Deliver(frame)) for frame in frames]
+
+
+def _cut(given: list[Delivery]) -> list[list[Delivery]]:
+    """Deliveries by frames of at most DELIVER_BYTES_MAX, larger only for a single one."""
+    frames: list[list[Delivery]] = [[]]
+    size = 0
+    for delivery in given:
+        length = memoryview(delivery.task).nbytes
+        if size and size + length > DELIVER_BYTES_MAX:
+            frames.append([])
+            size = 0
+        frames[-1].append(delivery)
+        size += length
+    return frames
 
 
 def _serve(ledger: Ledger, profile: Profile, left: int, deliveries: Deliveries, now_ms: int) -> int:
@@ -126,11 +135,18 @@ def _give(ledger: Ledger, queue: Queue, worker: Worker, wanted: int, now_ms: int
     ready, passed_over = queue.ready, queue.passed_over
     given: list[Delivery] = []
     bytes_max = ledger.bounds.deliver_bytes_max
+    lanes = [lane for lanes in tiers for lane in lanes]
+    if len(lanes) == 1 and lanes[0].row.ready == sum(ready):
+        # The rule, a queue of one type and priority, without the choice that it does not need.
+        lane, changes = lanes[0], ledger.changes
+        passed_over[lane.row.tier] = 0
+        while len(given) < wanted and ledger.delivered_bytes < bytes_max and lane.head(changes) is not None:
+            given.append(_lease(ledger, lane, worker, now_ms))
     while len(given) < wanted and ledger.delivered_bytes < bytes_max:
         for tier in _order(passed_over):
-            lanes = tiers[tier]
-            if lanes and (lane := _first(ledger, lanes)) is not None:
-                given.append(_lease(ledger, lane, worker, now_ms))
+            first = _first(ledger, tiers[tier]) if tiers[tier] else None
+            if first is not None:
+                given.append(_lease(ledger, first, worker, now_ms))
                 passed_over[tier] = 0
                 for lower in range(tier):
                     if ready[lower]:
@@ -201,19 +217,19 @@ def _lease(ledger: Ledger, lane: Lane, worker: Worker, now_ms: int) -> Delivery:
     )
     ledger.leases[ready.id] = lease
     worker.leases[ready.id] = lease
-    ledger.changes.tables[Table.LEASES][ready.id] = encode(
-        LeaseRow(
-            token,
-            lane.number,
-            ready.sequence,
-            attempt,
-            ready.crashes,
-            now_ms,
-            ready.ready_at_ms,
-            hello.incarnation,
-            hello.name,
-        )
+    # A LeaseRow, put together as the tuple that it is on disk: this is done once for every task.
+    row = (
+        token,
+        lane.number,
+        ready.sequence,
+        attempt,
+        ready.crashes,
+        now_ms,
+        ready.ready_at_ms,
+        hello.incarnation,
+        hello.name,
     )
+    ledger.changes.tables[Table.LEASES][ready.id] = encode(row)
     ledger.delivered_bytes += len(body)
     return Delivery(token, attempt, msgspec.Raw(body))
 
