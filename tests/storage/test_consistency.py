@@ -26,7 +26,7 @@ from tq.engine.tables import (
     QueueRow,
     Table,
 )
-from tq.model.commands import Cancel, Submit
+from tq.model.commands import Cancel, RetryDead, Submit
 from tq.model.settings import Settings
 from tq.model.task import HIGH, State, StoredTask, TaskOptions, TaskState
 from tq.storage.consistency import Examination, Fault, Finding
@@ -84,8 +84,8 @@ def database(broker_rows: tuple[list[dict[bytes, bytes]], int], tmp_path: Path) 
     opened.close()
 
 
-def examine(database: Database, *, repair: bool = False) -> list[Finding]:
-    return list(Examination(database, repair=repair).run())
+def examine(database: Database, *, repair: bool = False, now_ms: int = 0) -> list[Finding]:
+    return list(Examination(database, repair=repair, now_ms=now_ms).run())
 
 
 def plant(database: Database, *rows: Row) -> None:
@@ -131,8 +131,27 @@ def check_soundness(database: Database, now_ms: int) -> None:
     engine.advance(now_ms)
 
 
+def test_a_dead_letter_that_was_retried_after_its_expiry_need_not_expire(tmp_path: Path) -> None:
+    """An operator wants it to run: a repair that made it expire would cancel it."""
+    rig = Rig()
+    worker = rig.worker()
+    rig.submit(task(1, max_retries=0, options=TaskOptions(expires_ms=SECOND)))
+    worker.nack(*worker.fetch(1))
+    rig.pass_time(HOUR)
+    rig.step(RetryDead(1, [id_of(1)]))
+    rig.turn()
+    database = Database(tmp_path / "db", create=True)
+    database.apply([dict(table) for table in rig.rows.tables])
+
+    found = examine(database, repair=True, now_ms=rig.now_ms)
+
+    assert rig.state(1) is State.PENDING
+    assert found == []
+    database.close()
+
+
 def test_what_the_engine_writes_is_found_to_be_right(database: Database) -> None:
-    examination = Examination(database, repair=False)
+    examination = Examination(database, repair=False, now_ms=0)
 
     assert list(examination.run()) == []
     assert examination.tasks == 11

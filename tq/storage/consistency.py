@@ -52,8 +52,9 @@ class Finding(msgspec.Struct, frozen=True):
 class Examination:
     """One pass over an open database, which nobody else may use meanwhile."""
 
-    def __init__(self, database: Database, *, repair: bool) -> None:
+    def __init__(self, database: Database, *, repair: bool, now_ms: int) -> None:
         self._database = database
+        self._now_ms = now_ms
         self._is_repairing = repair
         self._writes = no_writes()
         self._present: Counter[tuple[Table, int]] = Counter()
@@ -133,7 +134,7 @@ class Examination:
         if misplaced:
             record = self._requeue(record, lane)
             yield Finding(Fault.ROW_WRONG, misplaced, "put at the end of its lane", self._is_repairing)
-        for table, key, value in expected_rows(record, queue, lane):
+        for table, key, value in expected_rows(record, queue, lane, self._now_ms):
             if not (misplaced and table is Table.READY):
                 yield from self._look_up(record, name, (table, key, value))
         self._catalogue.count(record, queue, lane)
@@ -215,7 +216,9 @@ class Examination:
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return True
         numbers = self._catalogue.find(record)
-        return numbers is not None and any(row[:2] == (table, key) for row in expected_rows(record, *numbers))
+        if numbers is None:
+            return False
+        return any(row[:2] == (table, key) for row in expected_rows(record, *numbers, self._now_ms))
 
     # -- repairing --------------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ behind them, then makes indexes and counters anew from the records. A task whose
 at least once. The damaged log files are kept beside the database.
 """
 
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,7 +78,7 @@ def _examine(directory: Path, *, repair: bool) -> Iterator[Finding]:
         lost = _compare(directory, database)
         if lost is not None:
             yield Finding(Fault.WENT_BACK, lost, "accepted as it is", repair)
-        yield from Examination(database, repair=repair).run()
+        yield from Examination(database, repair=repair, now_ms=time.time_ns() // 1_000_000).run()
         if repair:
             _finish(directory, database)
     finally:

@@ -5,7 +5,7 @@
     failed                           DUE (READY, scheduled_at)
     dead_letter                      DEAD (queue, ended_at) and DUE (REMOVE, remove_at)
     completed, cancelled             DUE (REMOVE, remove_at)
-    waits, and can expire            also DUE (EXPIRE, expires_at)
+    waits, and can still expire      also DUE (EXPIRE, expires_at)
     has an idempotency key           also KEYS (queue, key)
 
 The engine keeps them (tq/engine/ledger.py). A DUE row of kind EXPIRE may outlive its reason; the engine ignores it.
@@ -66,11 +66,12 @@ def decode_record(task_id: bytes, body: bytes, state: bytes | None, lease: bytes
     return TaskRecord(task_id, stored, decoded, None if lease is None else decode_lease(lease))
 
 
-def expected_rows(record: TaskRecord, queue: int, lane: int) -> list[Row]:
+def expected_rows(record: TaskRecord, queue: int, lane: int, now_ms: int) -> list[Row]:
     """The index rows that there must be.
 
     Args:
         queue, lane: the numbers of the task's queue and lane.
+        now_ms: a task that waits beyond its expiry was retried by an operator after it, and expires no more.
     """
     rows: list[Row] = []
     task_id, state = record.id, record.state
@@ -87,7 +88,7 @@ def expected_rows(record: TaskRecord, queue: int, lane: int) -> list[Row]:
         case State.COMPLETED | State.CANCELLED:
             rows.append((Table.DUE, DUE_KEY.pack(DueKind.REMOVE, state.remove_at_ms, task_id), b""))
     expires_at_ms = record.stored.expires_at_ms
-    if expires_at_ms and record.current in (State.PENDING, State.FAILED):
+    if expires_at_ms > now_ms and record.current in (State.PENDING, State.FAILED):
         rows.append((Table.DUE, DUE_KEY.pack(DueKind.EXPIRE, expires_at_ms, task_id), b""))
     if record.key is not None:
         rows.append((Table.KEYS, U32.pack(queue) + record.key.encode(), task_id))
