@@ -174,7 +174,11 @@ class Desk:
                 if run.why is not None:
                     if now >= run.stop_at:
                         self._give_up(run)
-                elif (timeout_ms := run.stored.spec.timeout_ms) and now >= run.started_at + timeout_ms / 1000:
+                elif (
+                    (timeout_ms := run.stored.spec.timeout_ms)
+                    and (started_at := run.started_at)  # 0 while its process is being started
+                    and now >= started_at + timeout_ms / 1000
+                ):
                     log.warning("task_timed_out", extra=_facts(run) | {"at": executor.place_of(run)})
                     self._stop(run, Why.TIMEOUT)
         oldest = [self._waiting[0]] if self._waiting else []

@@ -26,6 +26,7 @@ from tq.worker.process_frames import (
     FromProcess,
     Interrupt,
     Load,
+    Loaded,
     Report,
     decode_to_process,
     receive_frame,
@@ -129,6 +130,7 @@ def main() -> None:
     configure_logging(load.log, sys.stderr)
     app = load_app(load.app_path, sys.stderr)
     handlers = _Handlers(worker, Caller(app.handlers, random.Random()))  # noqa: S311 - jitter
+    worker.send(Loaded())
     threading.Thread(target=handlers.listen, name="tq-listen", daemon=True).start()
     handlers.serve()
 

@@ -7,6 +7,7 @@ handler, only inside of it, and never in the next one.
 """
 
 import ctypes
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -14,6 +15,9 @@ from collections.abc import Callable
 _set_async_exc = ctypes.pythonapi.PyThreadState_SetAsyncExc
 _set_async_exc.argtypes = (ctypes.c_ulong, ctypes.py_object)
 _set_async_exc.restype = ctypes.c_int
+_take_async_exc_back = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_ulong, ctypes.c_void_p)(
+    ("PyThreadState_SetAsyncExc", ctypes.pythonapi)
+)
 _ARRIVAL_SECONDS = 0.001
 
 
@@ -23,9 +27,23 @@ class Interrupted(BaseException):
     `finally`, and let it go on."""
 
 
+class _Calm(BaseException):
+    """Raised by this module in its own thread, and caught at once."""
+
+
 def raise_in_thread(thread_id: int) -> None:
     """Raise Interrupted in a thread, as soon as it runs Python."""
     _set_async_exc(thread_id, Interrupted)
+    if sys.version_info < (3, 12) and sys.gettrace() is not None:
+        # CPython 3.11 has all traced threads (a debugger, coverage) spin at their next call as long as an exception
+        # waits for a thread that is busy in C. So there it has a moment, and is taken back; to stop the spinning
+        # takes an exception that does arrive. No Python function may be called until then.
+        time.sleep(_ARRIVAL_SECONDS)
+        _take_async_exc_back(thread_id, None)
+        try:  # noqa: SIM105 - that would be such a function
+            _set_async_exc(threading.get_ident(), _Calm)
+        except _Calm:
+            pass
 
 
 class Guard:

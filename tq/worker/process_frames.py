@@ -36,6 +36,10 @@ class Interrupt(msgspec.Struct, array_like=True, frozen=True, tag_field="tag", t
     why: str
 
 
+class Loaded(msgspec.Struct, array_like=True, frozen=True, tag_field="tag", tag=10):
+    """The application is loaded."""
+
+
 class Report(msgspec.Struct, array_like=True, frozen=True, tag_field="tag", tag=11):
     """The handler says how far it is."""
 
@@ -76,7 +80,7 @@ class Ended(msgspec.Struct, array_like=True, frozen=True, tag_field="tag", tag=1
 
 
 ToProcess = Load | Execute | Interrupt
-FromProcess = Report | Ended
+FromProcess = Loaded | Report | Ended
 _encode = msgspec.msgpack.Encoder().encode
 decode_to_process: Callable[[bytes], ToProcess] = msgspec.msgpack.Decoder(ToProcess).decode
 decode_from_process: Callable[[bytes], FromProcess] = msgspec.msgpack.Decoder(FromProcess).decode

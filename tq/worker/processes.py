@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 
 from tq.model.commands import Failure
 from tq.worker.endings import Ending, await_end
@@ -18,6 +19,7 @@ from tq.worker.process_frames import (
     Execute,
     Interrupt,
     Load,
+    Report,
     ToProcess,
     decode_from_process,
     receive_frame,
@@ -25,6 +27,9 @@ from tq.worker.process_frames import (
 )
 from tq.worker.runs import Caller, Run
 from tq.worker.threads import Slot
+
+START_SECONDS = 60.0
+"""How long a process may take to load the application."""
 
 
 class HandlerProcess:
@@ -42,6 +47,7 @@ class HandlerProcess:
                 process_group=0,
             )
         self.pid = self._process.pid
+        self._is_loaded = False
         self.send(load)
 
     def send(self, message: ToProcess) -> None:
@@ -56,6 +62,18 @@ class HandlerProcess:
             EOFError, OSError: it is dead or dying.
         """
         return receive_frame(self._connection)
+
+    def await_loaded(self) -> None:
+        """Wait until it has loaded the application; at once if it did so before.
+
+        Raises:
+            EOFError, OSError: it cannot, or takes longer than START_SECONDS.
+        """
+        if not self._is_loaded:
+            self._connection.settimeout(START_SECONDS)
+            self.receive()  # Loaded: it says nothing before
+            self._connection.settimeout(None)
+            self._is_loaded = True
 
     def kill(self) -> None:
         """End it now; `await_end` tells when it has."""
@@ -79,15 +97,21 @@ class ProcessSlot(Slot):
 
     def execute(self, run: Run) -> Outcome:
         """See Slot. A process that dies under a handler fails that attempt, and says how it died."""
+        if self._process is None:
+            run.started_at = 0.0  # starting a process takes nothing of the timeout
+            self._process = HandlerProcess(self._load)
         process = self._process
-        if process is None:
-            process = self._process = HandlerProcess(self._load)
-        process.send(Execute(run.token, run.attempt, run.stored))
         try:
+            process.await_loaded()
+            run.started_at = time.monotonic()
+            process.send(Execute(run.token, run.attempt, run.stored))
+            if run.why is not None:  # said before the process knew of the task
+                self.stop(run)
             while True:
                 message = decode_from_process(process.receive())
                 if isinstance(message, Ended):
                     return message.outcome
+                assert isinstance(message, Report)
                 self._caller.note(run, message.fraction, message.note)
         except (EOFError, OSError):
             process.kill()  # it has closed its end, but may linger

@@ -4,15 +4,15 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from random import Random
-from typing import Any, Protocol, assert_never
+from typing import Any, Protocol
 
 import msgspec
 
 from tq.app.app import AnyTask
 from tq.app.context import Context
-from tq.app.invoke import Invocation, Snoozed, prepare, refuse
+from tq.app.invoke import Invocation, Snoozed, describe_message, describe_type, prepare, refuse
 from tq.app.task import RunIn
-from tq.model.commands import LeaseRef, ProgressNote
+from tq.model.commands import Failure, LeaseRef, ProgressNote
 from tq.model.durations import format_ms
 from tq.model.errors import InvalidArgument
 from tq.model.task import StoredTask
@@ -141,6 +141,9 @@ class Caller:
 
     def not_started(self, run: Run) -> Outcome:
         """The outcome of a run that was asked to stop before its handler was called."""
+        if run.why is Why.TIMEOUT:
+            error = _timeout_error(run)
+            return Failure(run.task_id, run.token, describe_type(error), describe_message(error), is_timeout=True)
         if run.why is Why.SHUTDOWN:
             return HandedBack(run.task_id, run.token)
         return Stopped(run.task_id, run.token)
@@ -167,21 +170,13 @@ class Caller:
 
     def stopped(self, run: Run, invocation: Invocation, error: BaseException) -> Outcome:
         """The outcome of a handler that was asked to stop, and did so with `error`."""
-        match run.why:
-            case Why.TIMEOUT:
-                timeout = TimeoutError(f"ran longer than its timeout of {format_ms(run.stored.spec.timeout_ms)}")
-                report = invocation.raised(
-                    run.lease,
-                    timeout.with_traceback(error.__traceback__),
-                    attempt=run.attempt,
-                    chance=self._chance(),
-                    is_timeout=True,
-                )
-                assert not isinstance(report, Snoozed)
-                return report
-            case Why.CANCEL | Why.LOST | None:
-                return Stopped(run.task_id, run.token)
-            case Why.SHUTDOWN:
-                return HandedBack(run.task_id, run.token)
-            case _:
-                assert_never(run.why)
+        if run.why is not Why.TIMEOUT:
+            return self.not_started(run)
+        timeout = _timeout_error(run).with_traceback(error.__traceback__)
+        report = invocation.raised(run.lease, timeout, attempt=run.attempt, chance=self._chance(), is_timeout=True)
+        assert not isinstance(report, Snoozed)
+        return report
+
+
+def _timeout_error(run: Run) -> TimeoutError:
+    return TimeoutError(f"ran longer than its timeout of {format_ms(run.stored.spec.timeout_ms)}")
