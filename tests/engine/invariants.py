@@ -208,3 +208,4 @@ class _Inspection:
         self._rule(max(self.queues, default=0) < meta.next_queue, "a queue number above the next one")
         self._rule(max(self.lanes, default=0) < meta.next_lane, "a lane number above the next one")
         self._rule(len(self.numbers) == len(self.queues), "two queues have one name")
+        self._rule(max(self.stored, default=b"") <= meta.last_id, "I6: a task above the highest id ever taken")

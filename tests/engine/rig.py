@@ -117,6 +117,16 @@ class Rig:
         return reply
 
     def pass_time(self, length_ms: int) -> None:
+        """Time passes, and the engine is called when it asked to be."""
+        end_ms = self.now_ms + length_ms
+        while (deadline_ms := self.engine.next_deadline_ms()) is not None and deadline_ms < end_ms:
+            self.now_ms = max(self.now_ms, deadline_ms)
+            self.turn()
+        self.now_ms = end_ms
+        self.turn()
+
+    def jump(self, length_ms: int) -> None:
+        """The machine slept, or its clock was put forward: nobody called the engine meanwhile."""
         self.now_ms += length_ms
         self.turn()
 

@@ -132,6 +132,7 @@ DAMAGES: dict[str, Callable[[Rows], None]] = {
     "a token is given out again": change_meta(next_token=1),
     "a queue number is given out again": change_meta(next_queue=1),
     "a lane number is given out again": change_meta(next_lane=1),
+    "an id would be taken again": change_meta(last_id=b""),
     "a ready task waits for a time too": put_due(DueKind.READY, 1),
     "a waiting task is to be removed": put_due(DueKind.REMOVE, 1),
     "a task expires at a wrong time": put_due(DueKind.EXPIRE, 3),

@@ -284,6 +284,69 @@ def test_a_heartbeat_shows_what_the_worker_says_of_itself() -> None:
     assert (info.running, info.prefetched, info.rss_bytes, info.note) == (2, 3, 4, "loop blocked 14 s at app.py:88")
 
 
+# -- a broker that slept --------------------------------------------------------------------------------------------
+
+
+def test_silence_while_the_broker_slept_is_not_held_against_a_worker() -> None:
+    """A laptop that was closed, a virtual machine that was moved, a clock that was put forward: all workers would be
+    lost at once, and after three times each task that ran meanwhile quarantined."""
+    rig = Rig()
+    worker = running(rig)
+    rig.jump(HOUR)
+
+    assert rig.state(1) is State.IN_PROGRESS
+    assert rig.view(1).crashes == 0
+    worker.beat()
+    rig.pass_time(SILENCE - 1)
+    assert rig.state(1) is State.IN_PROGRESS
+
+
+def test_a_worker_that_stays_silent_after_the_sleep_is_lost_as_ever() -> None:
+    rig = Rig()
+    running(rig)
+    rig.jump(HOUR)
+    rig.pass_time(SILENCE - 1)
+    assert rig.state(1) is State.IN_PROGRESS
+
+    rig.pass_time(1)
+
+    assert rig.view(1).crashes == 1
+
+
+def test_a_lost_worker_has_its_grace_again_after_the_sleep() -> None:
+    rig = Rig()
+    worker = running(rig)
+    worker.disconnect()
+    rig.jump(HOUR)
+    assert rig.state(1) is State.IN_PROGRESS
+
+    rig.pass_time(GRACE)
+
+    assert rig.view(1).crashes == 1
+
+
+def test_a_task_does_not_overrun_while_the_broker_sleeps() -> None:
+    rig = Rig()
+    worker = running(rig, timeout_ms=10 * SECOND)
+    rig.now_ms += HOUR
+    worker.beat()
+    assert rig.state(1) is State.IN_PROGRESS
+
+    rig.pass_time(40 * SECOND)
+    worker.beat()
+
+    assert rig.state(1) is State.FAILED
+
+
+def test_a_call_that_is_a_little_late_is_no_sleep() -> None:
+    """A broker under load is late by milliseconds; who is silent then is lost."""
+    rig = Rig()
+    running(rig)
+    rig.jump(SILENCE + 5 * SECOND)
+
+    assert rig.view(1).crashes == 1
+
+
 # -- overruns --------------------------------------------------------------------------------------------------------
 
 

@@ -361,6 +361,13 @@ def pass_long_time(world: World, draw: Draw) -> None:
     world.pass_time(draw.choose([60_000, 330_000, 3_600_000, 7_200_000, 90_000_000]))
 
 
+def jump(world: World, draw: Draw) -> None:
+    """The machine slept, or its clock was put forward."""
+    world.model.now += draw.choose([6_000, 60_000, 3_600_000])
+    if draw.choose([True, False]):
+        world.advance()
+
+
 def advance(world: World, draw: Draw) -> None:
     world.advance()
 
@@ -410,6 +417,7 @@ ACTIONS: dict[Action, int] = {
     pass_time: 7,
     pass_time_alive: 1,
     pass_long_time: 1,
+    jump: 1,
     advance: 6,
     commit: 4,
     sync: 14,

@@ -34,6 +34,7 @@ from tq.model.settings import Settings
 from tq.model.task import RetryPolicy, State, TaskOptions, TaskSpec, tier_of
 
 MARGIN_MS = 30_000
+SLEEP_MS = 5_000
 MISSED = 3
 GUARD = 16
 HOUR_MS = 3_600_000
@@ -126,6 +127,7 @@ class PlainWorker:
     is_draining: bool = False
     is_held: bool = False  # its connection does not read
     deadline: int = 0
+    excused_at: int = 0
 
     def runs(self, task: PlainTask) -> bool:
         return task.spec.task_type in self.types and (not self.queues or task.spec.queue in self.queues)
@@ -250,6 +252,7 @@ class PlainModel:
         """A request came: its worker lives."""
         worker = self.worker_of(session)
         if worker is not None:
+            self._notice_sleep()
             worker.last_seen = self.now
 
     def _live(self, task_id: bytes, token: int) -> PlainTask | None:
@@ -627,10 +630,9 @@ class PlainModel:
             if deadline <= now:
                 self.sent.append((session, ("timed_out", request_id)))
         self.waits = [wait for wait in self.waits if wait[3] > now]
-        silent = MISSED * self.settings.broker.worker_heartbeat_interval_secs * 1_000
+        self._notice_sleep()
         for worker in list(self.workers.values()):
-            lost_at = worker.deadline if worker.session is None else worker.last_seen + silent
-            if lost_at <= now:
+            if self._lost_at(worker) <= now:
                 self.cause = "lost worker"
                 for task in self.held_by(worker.incarnation):
                     self._crash(task)
@@ -649,6 +651,22 @@ class PlainModel:
             if task.state.is_final and task.remove_at <= now:
                 self._moved(task.status, "-")
                 del self.tasks[task.spec.id]
+
+    def _lost_at(self, worker: PlainWorker) -> int:
+        silent = MISSED * self.settings.broker.worker_heartbeat_interval_secs * 1_000
+        return worker.deadline if worker.session is None else max(worker.last_seen, worker.excused_at) + silent
+
+    def _notice_sleep(self) -> None:
+        """A worker should have been given up long ago, and nobody did: nobody was there to hear it either."""
+        slept = self.now - min((self._lost_at(worker) for worker in self.workers.values()), default=self.now)
+        if slept <= SLEEP_MS:
+            return
+        for worker in self.workers.values():
+            worker.excused_at = self.now
+            worker.deadline = self.now + self.settings.broker.reconnect_grace_ms
+            for task in self.held_by(worker.incarnation):
+                if task.lease is not None and task.lease.deadline:
+                    task.lease.deadline = max(task.lease.deadline + slept, self.now + MARGIN_MS)
 
     def restart(self) -> None:
         """The broker stops and starts: connections, credit, waits and progress are gone, leases wait for the grace."""

@@ -103,6 +103,19 @@ BUGS = [
         "    if worker.is_draining or worker.profile is None:",
         "    if worker.profile is None:",
     ),
+    Bug("workers are lost while the broker sleeps", "presence.py", "    if slept_ms <= SLEEP_MS:", "    if True:"),
+    Bug(
+        "tasks overrun while the broker sleeps",
+        "presence.py",
+        "            if lease.deadline_ms:\n",
+        "            if False:\n",
+    ),
+    Bug(
+        "silence is always excused",
+        "presence.py",
+        "    if check_ms is None or now_ms <= check_ms + SLEEP_MS:",
+        "    if check_ms is None or now_ms < check_ms:",
+    ),
     # Attempts and ends
     Bug(
         "one retry too many",
@@ -173,8 +186,14 @@ BUGS = [
     Bug(
         "a repeated id is taken again",
         "submitting.py",
-        "        if get(Table.BODIES, task_id) is not None:",
-        "        if False:",
+        "        elif get(Table.BODIES, task_id) is not None:",
+        "        elif False:",
+    ),
+    Bug(
+        "the highest id is not kept",
+        "submitting.py",
+        "            meta.last_id = task_id  #",
+        "            pass  #",
     ),
     Bug("the key row is lost", "submitting.py", "        ledger.changes.put(Table.KEYS, key, spec.id)\n", ""),
     Bug(

@@ -105,7 +105,9 @@ class BrokerMachine(RuleBasedStateMachine):
 
     @rule(
         data=st.data(),
-        action=st.sampled_from([actions.tick, actions.pass_time, actions.pass_time_alive, actions.pass_long_time]),
+        action=st.sampled_from(
+            [actions.tick, actions.pass_time, actions.pass_time_alive, actions.pass_long_time, actions.jump]
+        ),
     )
     def let_time_pass(self, data: st.DataObject, action: actions.Action) -> None:
         action(self.world, Drawn(data))

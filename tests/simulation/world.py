@@ -253,7 +253,13 @@ class World:
     # -- the turn of the loop ---------------------------------------------------------------------------------------
 
     def pass_time(self, length_ms: int) -> None:
-        self.model.now += length_ms
+        """Time passes, and the engine is called when it asked to be."""
+        self.advance()
+        end_ms = self.now_ms + length_ms
+        while (deadline_ms := self.engine.next_deadline_ms()) is not None and deadline_ms < end_ms:
+            self.model.now = deadline_ms
+            self.advance()
+        self.model.now = end_ms
         self.advance()
 
     def advance(self) -> None:

@@ -78,6 +78,7 @@ class Engine:
         ledger = self._ledger
         worker = ledger.sessions.get(session)
         if worker is not None:
+            presence.notice_sleep(ledger, now_ms)
             worker.last_seen_at_ms = now_ms
         match request:  # what makes up the load comes first
             case Submit():

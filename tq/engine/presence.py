@@ -13,6 +13,9 @@ from tq.model.names import check_name
 from tq.model.replies import Affected, CancelRun, Drain
 from tq.model.task import TaskOptions
 
+SLEEP_MS = 5_000
+"""A call so much later than it was asked for is taken for a sleep of the broker."""
+
 
 def load_leases(ledger: Ledger, rows: list[tuple[bytes, bytes]], now_ms: int) -> None:
     """After a restart: every lease waits for its worker to come back within the grace."""
@@ -224,9 +227,29 @@ def worker_died(ledger: Ledger, request: WorkerDied, now_ms: int) -> Affected:
     return Affected(request.request_id, count)
 
 
+def notice_sleep(ledger: Ledger, now_ms: int) -> None:
+    """If the engine is called much later than it asked to be, nobody was there to hear the workers: the machine slept,
+    or its clock was put forward. What they did not say meanwhile is not held against them, nor against their tasks."""
+    check_ms = ledger.next_worker_check_ms
+    if check_ms is None or now_ms <= check_ms + SLEEP_MS:
+        return
+    interval_ms = _heartbeat_interval_ms(ledger)
+    slept_ms = now_ms - min((worker.lost_at_ms(interval_ms) for worker in ledger.workers.values()), default=now_ms)
+    if slept_ms <= SLEEP_MS:
+        return
+    for worker in ledger.workers.values():
+        worker.excused_at_ms = now_ms
+        worker.deadline_ms = now_ms + ledger.settings.broker.reconnect_grace_ms
+        for lease in worker.leases.values():
+            if lease.deadline_ms:
+                lease.deadline_ms = max(lease.deadline_ms + slept_ms, now_ms + OVERRUN_MARGIN_MS)
+    ledger.next_worker_check_ms = min(worker.lost_at_ms(interval_ms) for worker in ledger.workers.values())
+
+
 def check_workers(ledger: Ledger, now_ms: int) -> None:
     """Give up the workers whose grace or heartbeats have run out. Costs a pass over the workers, at most once a
     heartbeat interval, a grace or a loss."""
+    notice_sleep(ledger, now_ms)
     if ledger.next_worker_check_ms is None or now_ms < ledger.next_worker_check_ms:
         return
     interval_ms = _heartbeat_interval_ms(ledger)

@@ -59,8 +59,8 @@ class Worker:
     """One incarnation of a worker. `session` is None while its connection is gone and its grace runs."""
 
     __slots__ = (
-        "connected_at_ms", "credit", "deadline_ms", "delivered", "hello", "is_draining", "is_held", "is_waiting",
-        "last_seen_at_ms", "leases", "note", "prefetched", "profile", "rss_bytes", "running", "session",
+        "connected_at_ms", "credit", "deadline_ms", "delivered", "excused_at_ms", "hello", "is_draining", "is_held",
+        "is_waiting", "last_seen_at_ms", "leases", "note", "prefetched", "profile", "rss_bytes", "running", "session",
     )  # fmt: skip
 
     def __init__(self, hello: WorkerHello, profile: Profile | None, now_ms: int) -> None:
@@ -75,6 +75,7 @@ class Worker:
         self.leases: dict[bytes, Lease] = {}
         self.connected_at_ms = now_ms
         self.last_seen_at_ms = now_ms
+        self.excused_at_ms = 0  # when the broker last woke up from a sleep, in which it could hear nothing
         self.deadline_ms = 0  # without a session: lost at this moment
         self.running = 0
         self.prefetched = 0
@@ -85,7 +86,7 @@ class Worker:
         """When this worker is given up, if nothing more is heard of it."""
         if self.session is None:
             return self.deadline_ms
-        return self.last_seen_at_ms + MISSED_HEARTBEATS * heartbeat_interval_ms
+        return max(self.last_seen_at_ms, self.excused_at_ms) + MISSED_HEARTBEATS * heartbeat_interval_ms
 
     @property
     def status(self) -> str:
