@@ -40,8 +40,9 @@ AGAIN = (ConnectionLost, ConnectFailed, OutcomeUnknown, ShuttingDown, DiskFull)
 BACKLOG_MAX = 2_000
 """Open tasks above which the producers wait."""
 
-ACTIONS = b"a" * 80 + b"r" * 6 + b"d" * 4 + b"h" * 4 + b"s" * 5 + b"c"
-"""What a worker does with a task, by the first byte of its payload: ack, nack, bury, hand back, snooze, crash."""
+ACTIONS = b"a" * 80 + b"r" * 7 + b"d" * 4 + b"h" * 4 + b"s" * 5
+CRASHES = 0.002
+"""What a worker does with a task, by the first byte of its payload: ack, nack, bury, hand back, snooze. Or crash."""
 
 
 class Town:
@@ -117,7 +118,8 @@ class Line:
 def a_spec(random: Random) -> TaskSpec:
     """A task of any kind."""
     size = random.choice((0, 10, 100, 100, 300, 20_000 if random.random() < 0.05 else 200))
-    payload = bytes([random.choice(ACTIONS)]) + random.randbytes(size)
+    action = ord("c") if random.random() < CRASHES else random.choice(ACTIONS)
+    payload = bytes([action]) + random.randbytes(size)
     options = None
     if random.random() < 0.4:
         options = TaskOptions(
@@ -156,7 +158,7 @@ async def operate(line: Line) -> None:
     while not town.is_over:
         await asyncio.sleep(0.005)  # an operator is slower than a machine
         if ledger.recent:
-            task_id = random.choice(ledger.recent[-3_000:])
+            task_id = random.choice(ledger.recent[-random.choice((20, 3_000)) :])
             was_completed = ledger.will_cancel(task_id)
             await _about(ledger, task_id, _cancel(line, task_id, was_completed))
         if ledger.dead and random.random() < 0.2:
@@ -191,11 +193,18 @@ async def look_up(line: Line) -> None:
         await asyncio.sleep(0.005)
         if ledger.recent:
             await look_at(line, random.choice(ledger.recent))
-        if ledger.settled:
-            task_id, token = random.choice(ledger.settled)
-            again = Success(task_id, token, b"%d" % token)
-            reply = await line.ask(lambda request_id, again=again: Ack(request_id, [again]), Settled)  # type: ignore[misc]
-            ledger.repeated(task_id, token, is_settled=not reply.lost)
+        for old in (ledger.settled, ledger.superseded):
+            if old:
+                task_id, token = old.pop(-1 if old is ledger.superseded else random.randrange(len(old)))
+                await _try_again(line, task_id, token)
+
+
+async def _try_again(line: Line, task_id: bytes, token: int) -> None:
+    ledger = line.town.ledger
+    ledger.will_ack(task_id, token)
+    again = Success(task_id, token, b"%d" % token)
+    reply = await line.ask(lambda request_id: Ack(request_id, [again]), Settled)
+    ledger.repeated(task_id, token, is_settled=not reply.lost)
 
 
 async def look_at(line: Line, task_id: bytes) -> None:

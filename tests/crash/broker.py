@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,7 +29,7 @@ class Broker:
         counts: how often each event came.
     """
 
-    def __init__(self, directory: Path, settings: dict[str, str]) -> None:
+    def __init__(self, directory: Path, settings: dict[str, str], program: Sequence[str]) -> None:
         self.directory = directory
         self.data_dir = directory / "data"
         self.address = f"unix://{directory}/s"
@@ -38,6 +38,7 @@ class Broker:
         self.events: dict[str, dict[str, Any]] = {}
         self.counts: dict[str, int] = {}
         self.rest: list[str] = []
+        self._program = program
         self._settings = {"TQ_PERSISTENCE_MIN_FREE_BYTES": "0", "TQ_BROKER_QUEUE_DEPTH_THRESHOLD": "0", **settings}
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -58,7 +59,7 @@ class Broker:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("TQ_")}
         self._started = asyncio.Event()
         self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tq.cli.main", "broker", "--port", "0", "--log-format", "json"),
+            *(sys.executable, "-m", *self._program, "broker", "--port", "0", "--log-format", "json"),
             *("--data-dir", str(self.data_dir), "--socket", self.address.removeprefix("unix://")),
             cwd=ROOT,
             env={**environment, **self._settings},
@@ -122,14 +123,17 @@ class Broker:
 
 
 @asynccontextmanager
-async def a_broker(directory: Path | None = None, **settings: str) -> AsyncIterator[Broker]:
+async def a_broker(
+    directory: Path | None = None, *, program: Sequence[str] = ("tq.cli.main",), **settings: str
+) -> AsyncIterator[Broker]:
     """A broker, not started yet, over a new directory; it does not outlive the block.
 
     Args:
+        program: the module that is run, and what comes before `broker` on its command line.
         settings: environment variables.
     """
     with TemporaryDirectory(prefix="tq-crash-") as made:  # a short name: a socket's address has 107 bytes
-        broker = Broker(Path(made) if directory is None else directory, settings)
+        broker = Broker(Path(made) if directory is None else directory, settings, program)
         try:
             yield broker
         finally:

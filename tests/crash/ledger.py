@@ -45,6 +45,7 @@ class Ledger:
         self.open: set[bytes] = set()  # acknowledged and not known to have ended
         self.dead: set[bytes] = set()
         self.settled: list[tuple[bytes, int]] = []
+        self.superseded: list[tuple[bytes, int]] = []  # tokens after which another was given
         self.recent: list[bytes] = []
         self.violations: list[str] = []
         self.counts: Counter[str] = Counter()
@@ -106,6 +107,7 @@ class Ledger:
         self.counts["deliveries"] += 1
         if entry.tokens:
             self.counts["deliveries repeated"] += 1
+            self.superseded.append((task_id, entry.tokens[-1]))
             if token <= entry.tokens[-1]:
                 self._blame(f"token {token} after {entry.tokens[-1]}", task_id)
         if boot == self.boot and token <= self._token_floor:
@@ -229,7 +231,8 @@ class Ledger:
             ):
                 self._blame(f"cancelled ({view.reason}) though nobody asked", task_id)
             elif view.state is State.DEAD_LETTER and not (
-                entry.bury_asked or (view.reason.startswith("quarantined") and len(entry.tokens) >= view.max_crashes)
+                # Its workers may have died before they read the deliveries of which this counts the crashes.
+                entry.bury_asked or (view.reason.startswith("quarantined") and view.crashes == view.max_crashes)
             ):
                 self._blame(f"a dead letter ({view.reason}) that nobody buried", task_id)
         for task_id in found.keys() - self.entries.keys():

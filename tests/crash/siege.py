@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
@@ -290,14 +290,14 @@ class Siege:
         await client.close()
 
 
-async def besiege(plan: Plan) -> Counter[str]:
+async def besiege(plan: Plan, *, program: Sequence[str] = ("tq.cli.main",)) -> Counter[str]:
     """One broker's life; the figures.
 
     Raises:
         AssertionError: it broke a promise; the message names the seed.
     """
     async with a_broker(
-        TQ_PERSISTENCE_SYNC=plan.sync, TQ_BROKER_RECONNECT_GRACE_MS="700", TQ_LOG_LEVEL="info"
+        program=program, TQ_PERSISTENCE_SYNC=plan.sync, TQ_BROKER_RECONNECT_GRACE_MS="700", TQ_LOG_LEVEL="info"
     ) as broker:
         siege = Siege(plan, broker)
         try:

@@ -7,6 +7,7 @@ from random import Random, SystemRandom
 
 import pytest
 
+from tests.crash.planted import DEFECTS
 from tests.crash.siege import Plan, besiege
 
 SEED = int(os.environ.get("SEED", "0")) or SystemRandom().randrange(1, 1 << 31)
@@ -44,6 +45,17 @@ def test_campaign_of_kills() -> None:
         counts += asyncio.run(besiege(plan))
         print(f"{counts['kills']} of {KILLS} kills: {tell(counts)}", flush=True)
     print(f"seed {SEED}: nothing lost, nothing settled twice")
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("defect", [defect.__name__ for defect in DEFECTS])
+def test_campaign_finds_a_defect_that_was_put_in(defect: str) -> None:
+    """What this tool does not find, it cannot rule out."""
+    plan = Plan(kills=10, seed=SEED, doctor_every=1)
+    with pytest.raises((AssertionError, ExceptionGroup)) as found:
+        asyncio.run(besiege(plan, program=("tests.crash.planted", defect)))
+    print(f"{defect}: {found.value.exceptions[0] if isinstance(found.value, ExceptionGroup) else found.value}")
 
 
 def tell(counts: Counter[str]) -> str:
