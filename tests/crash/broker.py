@@ -43,6 +43,7 @@ class Broker:
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self._started = asyncio.Event()
+        self._came = asyncio.Event()
 
     @property
     def pid(self) -> int:
@@ -100,9 +101,18 @@ class Broker:
         rss: int = psutil.Process(self.pid).memory_info().rss
         return rss
 
-    def trouble(self) -> list[dict[str, Any]]:
+    async def logged(self, name: str, count: int) -> dict[str, Any]:
+        """The latest event of this name, once there were so many."""
+        async with asyncio.timeout(START_SECONDS_MAX):
+            while self.counts.get(name, 0) < count:
+                self._came.clear()
+                await self._came.wait()
+        return self.events[name]
+
+    def trouble(self, allowed: frozenset[str] = frozenset()) -> list[dict[str, Any]]:
         """Events that no client may be able to cause, and whatever was written that is no event."""
-        return [self.events[name] for name in TROUBLE & self.events.keys()] + [{"text": line} for line in self.rest]
+        events = [self.events[name] for name in (TROUBLE - allowed) & self.events.keys()]
+        return events + [{"text": line} for line in self.rest]
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:
         assert process.stderr is not None
@@ -116,6 +126,7 @@ class Broker:
             name = event["message"]
             self.events[name] = event
             self.counts[name] = self.counts.get(name, 0) + 1
+            self._came.set()
             if name == "broker_started":
                 self.boots += 1
                 self.port = int(event["addresses"][0].rpartition(":")[2])
