@@ -27,12 +27,16 @@ for seed in range({SEEDS}):
 """
 
 
+def copy_sources(directory: Path) -> None:
+    """All that the tests of the engine need, into a directory that is there."""
+    for name in ("tq", "tests", "docs"):
+        shutil.copytree(ROOT / name, directory / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", directory)
+
+
 def plant(bug: Bug, directory: Path) -> None:
     """A copy of the sources with the bug in it."""
-    for name in ("tq", "tests"):
-        shutil.copytree(ROOT / name, directory / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "docs", directory / "docs")
-    shutil.copy(ROOT / "pyproject.toml", directory)
+    copy_sources(directory)
     path = directory / "tq" / "engine" / bug.file
     source = path.read_text()
     assert source.count(bug.old) == 1, f"{bug.name}: {bug.file} has changed; plant it anew"
