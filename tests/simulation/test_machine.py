@@ -1,7 +1,7 @@
 """The engine beside the plain model, driven by Hypothesis: what fails is shrunk to the fewest actions that fail.
 
-In an ordinary run the examples are the same each time (derandomized): a failure is the doing of the change under test
-and replays anywhere. The campaign draws new ones and prints what reproduces a failure.
+In an ordinary run the examples are the same each time (tests/conftest.py); the campaign draws new ones and prints what
+reproduces a failure.
 """
 
 import os
@@ -19,15 +19,13 @@ from tests.simulation.world import World
 
 T = TypeVar("T")
 
-COMMON = settings(
-    deadline=None,
-    stateful_step_count=50,
-    suppress_health_check=list(HealthCheck),
-    print_blob=True,
-    database=None,
+ORDINARY = settings(max_examples=60, stateful_step_count=50, suppress_health_check=list(HealthCheck))
+CAMPAIGN = settings(
+    ORDINARY,
+    max_examples=int(os.environ.get("TQ_EXAMPLES", "2000")),
+    stateful_step_count=100,
+    derandomize=False,
 )
-ORDINARY = settings(COMMON, max_examples=60, derandomize=True)
-CAMPAIGN = settings(COMMON, max_examples=int(os.environ.get("TQ_EXAMPLES", "2000")), stateful_step_count=100)
 
 
 class Drawn:
