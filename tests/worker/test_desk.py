@@ -1,6 +1,7 @@
 """Who runs when, what is too late, what goes back: with executors that do nothing and a clock that is moved by hand."""
 
 import itertools
+import logging
 from collections import deque
 from collections.abc import Iterable
 
@@ -123,8 +124,12 @@ class Rig:
         return found
 
 
+def _id(token: int) -> bytes:
+    return token.to_bytes(16, "big")
+
+
 def _delivery(token: int, task_type: str, timeout_ms: int) -> Delivery:
-    spec = TaskSpec(token.to_bytes(16, "big"), task_type, b"\x80", timeout_ms=timeout_ms)
+    spec = TaskSpec(_id(token), task_type, b"\x80", timeout_ms=timeout_ms)
     return Delivery(token, 1, msgspec.Raw(msgspec.msgpack.encode(StoredTask(0, token, 0, 0, spec))))
 
 
@@ -179,7 +184,7 @@ def test_what_has_not_started_in_time_goes_back_and_nothing_is_fetched_ahead(rig
     rig.now += 0.02
 
     assert rig.desk.tick()
-    assert rig.outcomes() == [HandedBack(token.to_bytes(16, "big"), token) for token in tokens[1:]]
+    assert rig.outcomes() == [HandedBack(_id(token), token) for token in tokens[1:]]
     assert rig.desk.credit.prefetch == 0
     assert rig.desk.in_hand == 1
     rig.end(running)
@@ -276,7 +281,7 @@ def test_a_cancelled_run_that_does_not_stop_is_reported_as_cancelled(rig: Rig) -
     rig.desk.tick()
 
     assert len(rig.executors["thread"].stopped) == 1
-    assert rig.outcomes() == [Stopped(token.to_bytes(16, "big"), token)]
+    assert rig.outcomes() == [Stopped(_id(token), token)]
 
 
 def test_a_cancelled_run_that_has_not_started_is_not_handed_back(rig: Rig) -> None:
@@ -286,8 +291,8 @@ def test_a_cancelled_run_that_has_not_started_is_not_handed_back(rig: Rig) -> No
     rig.desk.hand_back_unstarted()
 
     assert sorted(rig.outcomes(), key=lambda one: one.token) == [
-        HandedBack(first.to_bytes(16, "big"), first),
-        Stopped(second.to_bytes(16, "big"), second),
+        HandedBack(_id(first), first),
+        Stopped(_id(second), second),
     ]
 
 
@@ -327,7 +332,7 @@ def test_a_greeting_names_what_is_lost(rig: Rig) -> None:
     rig.end(rig.begin())
     run = rig.begin("thread")
 
-    rig.desk.connected([one.to_bytes(16, "big") for one in (done, running)], 77)
+    rig.desk.connected([_id(one) for one in (done, running)], 77)
 
     assert rig.executors["thread"].stopped == [(run, Why.LOST)]
     assert [ref.token for ref in rig.desk.held()] == [kept]
@@ -339,7 +344,32 @@ def test_a_closing_desk_hands_back_what_arrives(rig: Rig) -> None:
 
     (token,) = rig.deliver("loop")
 
-    assert rig.outcomes() == [HandedBack(token.to_bytes(16, "big"), token)]
+    assert rig.outcomes() == [HandedBack(_id(token), token)]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "level", "message"),
+    [
+        (Success(_id(1), 1), "DEBUG", "task_completed"),
+        (Failure(_id(1), 1, "ValueError", "no"), "WARNING", "task_failed"),
+        (HandedBack(_id(1), 1, 500), "DEBUG", "task_handed_back"),
+        (Stopped(_id(1), 1), "DEBUG", "task_cancelled"),
+    ],
+)
+def test_the_end_of_a_task_is_logged_with_how_long_it_took(
+    rig: Rig, caplog: pytest.LogCaptureFixture, outcome: Outcome, level: str, message: str
+) -> None:
+    caplog.set_level(logging.DEBUG, "tq.worker")
+    rig.deliver("loop")
+    rig.begin()
+    rig.now += 0.25
+
+    rig.desk.finished([outcome], 0.25)
+
+    record = caplog.records[-1]
+    assert (record.levelname, record.message) == (level, message)
+    assert vars(record)["duration_ms"] == 250
+    assert vars(record)["task_type"] == "loop"
 
 
 def test_stopping_all_hands_back_what_has_not_started_and_asks_the_rest(rig: Rig) -> None:
@@ -351,5 +381,5 @@ def test_stopping_all_hands_back_what_has_not_started_and_asks_the_rest(rig: Rig
     assert rig.executors["loop"].stopped == [(run, Why.SHUTDOWN)]
     assert [one.token for one in rig.outcomes()] == [waiting]
     rig.desk.give_up_all()
-    assert rig.outcomes() == [HandedBack(running.to_bytes(16, "big"), running)]
+    assert rig.outcomes() == [HandedBack(_id(running), running)]
     assert rig.desk.in_hand == 0

@@ -114,6 +114,30 @@ async def test_the_broker_can_send_a_worker_away(broker: Broker, worker: Worker)
     assert len(broker.hellos) == 1
 
 
+async def test_a_worker_that_was_sent_away_takes_a_first_signal_for_a_first_one(broker: Broker, worker: Worker) -> None:
+    """An operator drains it, then the platform stops it: what runs may still finish."""
+    token = broker.deliver("waits_a_little", seconds=1.5)
+    await broker.progress(token)
+    broker.send(Drain())
+    await worker.logged("draining")
+
+    worker.signal(signal.SIGTERM)
+
+    assert await worker.ended() == 0
+    assert await broker.result(token) == "waited"
+
+
+async def test_a_second_signal_to_a_worker_process_itself_hands_back_at_once(broker: Broker, worker: Worker) -> None:
+    token = broker.deliver("waits")
+    await broker.progress(token)
+
+    os.kill(broker.hellos[0].pid, signal.SIGTERM)
+    await worker.logged("draining")
+    os.kill(broker.hellos[0].pid, signal.SIGTERM)
+
+    await broker.released(token)
+
+
 async def test_a_worker_does_not_leave_before_its_outcomes_are_confirmed(broker: Broker, worker: Worker) -> None:
     broker.is_settling = False
     token = broker.deliver("echo", value="kept")

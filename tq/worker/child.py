@@ -80,7 +80,7 @@ async def _serve(app: App, options: Options, lifeline: socket.socket) -> int:
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, supervisor.drain)
+        loop.add_signal_handler(number, supervisor.signalled)
     threading.Thread(target=supervise, name="tq-supervisor", daemon=True).start()
     await coroutines.serve()
     return supervisor.exit_code

@@ -11,7 +11,7 @@ import msgspec
 
 from tq.app.app import AnyTask
 from tq.app.task import RunIn
-from tq.model.commands import Failure, LeaseRef
+from tq.model.commands import Failure, LeaseRef, Success
 from tq.model.durations import format_ms
 from tq.model.ids import format_id
 from tq.model.replies import Delivery
@@ -107,6 +107,7 @@ class Desk:
         self.credit.measure(len(outcomes), run_seconds, now - self._busy_since)
         self._busy_since = now
         take, given, add = self._runs.pop, self._given, self.outbox.add
+        is_debugging = log.isEnabledFor(logging.DEBUG)
         for outcome in outcomes:
             run = take(outcome.token, None)
             if run is not None:  # else it was given up, and reported then
@@ -114,6 +115,8 @@ class Desk:
                 self.ended += 1
                 if run.why is not Why.LOST:
                     add(outcome)
+                if is_debugging or type(outcome) is Failure:
+                    _log_end(run, outcome, now)
         if self._waiting:
             self._dispatch()
 
@@ -252,3 +255,18 @@ class Desk:
 def _facts(run: Run) -> dict[str, object]:
     spec = run.stored.spec
     return {"task_id": format_id(spec.id), "task_type": spec.task_type, "queue": spec.queue, "attempt": run.attempt}
+
+
+def _log_end(run: Run, outcome: Outcome, now: float) -> None:
+    facts = _facts(run) | {"duration_ms": round((now - run.started_at) * 1000)}
+    match outcome:
+        case Success():
+            log.debug("task_completed", extra=facts)
+        case Failure():
+            log.warning("task_failed", extra=facts | {"error_type": outcome.error_type, "error": outcome.message})
+        case HandedBack():
+            log.debug("task_handed_back", extra=facts | {"delay_ms": outcome.delay_ms})
+        case Stopped():
+            log.debug("task_cancelled", extra=facts)
+        case _:
+            assert_never(outcome)

@@ -97,7 +97,7 @@ class Supervisor:
         self._heartbeat_seconds = float(self._settings.heartbeat_interval_secs)
         self._progress_at = self._rss_at = 0.0
         self._rss_bytes = 0
-        self._was_connected = False
+        self._was_connected = self._is_signalled = False
         self._asked_for_replacement = False
         self._takes_nothing = False
         self._is_now = False
@@ -131,10 +131,11 @@ class Supervisor:
             clock=time.monotonic,
         )
 
-    def drain(self) -> None:
-        """Take nothing more and end when idle; the second time, at once. From any thread."""
+    def signalled(self) -> None:
+        """A signal came: take nothing more and end when idle; the second time, at once. From any thread."""
         with contextlib.suppress(RuntimeError):  # the loop has closed: too late to matter
-            self._loop.call_soon_threadsafe(self._drain)
+            self._loop.call_soon_threadsafe(self._stop_now if self._is_signalled else self._leave.set)
+        self._is_signalled = True
 
     def run(self) -> None:
         """Work until told to stop, and everything is settled or time is up."""
@@ -181,7 +182,7 @@ class Supervisor:
         reader, _ = await asyncio.open_unix_connection(sock=self._lifeline)
         while line := await reader.readline():
             if isinstance(decode_for_child(line), Drain):
-                self._drain()
+                self._leave.set()
             else:
                 self._stop_now()
         log.error("parent_gone")
@@ -191,11 +192,6 @@ class Supervisor:
     def _tell_parent(self, message: ToParent) -> None:
         with contextlib.suppress(OSError):  # it is gone, and `_listen` sees that too
             self._lifeline.send(encode_line(message))
-
-    def _drain(self) -> None:
-        if self._leave.is_set():
-            self._stop_now()
-        self._leave.set()
 
     def _stop_now(self) -> None:
         self._is_now = True
