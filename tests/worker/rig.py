@@ -33,6 +33,7 @@ from tq.model.commands import (
 from tq.model.replies import Affected, CancelRun, Deliver, Delivery, FromBroker, Settled
 from tq.model.settings import WorkerSettings
 from tq.model.task import StoredTask, TaskSpec
+from tq.worker.supervisor import SAME_SIGNAL_SECONDS
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Request)
@@ -270,8 +271,13 @@ class Worker:
         except TimeoutError:
             raise AssertionError("\n".join(self.lines)) from None
 
-    def signal(self, number: signal.Signals) -> None:
+    def send_signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
+
+    async def send_signal_again(self, number: signal.Signals) -> None:
+        """So much later that it is another signal."""
+        await asyncio.sleep(SAME_SIGNAL_SECONDS + 0.1)
+        self.send_signal(number)
 
     async def ended(self) -> int:
         """Its exit code."""
@@ -300,8 +306,10 @@ async def a_worker(address: str, app: str = "tests.worker.sample:app", **setting
         yield worker
     finally:
         with suppress(ProcessLookupError):
-            worker.signal(signal.SIGTERM)
-            worker.signal(signal.SIGINT)
+            worker.send_signal(signal.SIGTERM)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(worker.ended(), SAME_SIGNAL_SECONDS + 0.1)
+            worker.send_signal(signal.SIGINT)
             with suppress(TimeoutError):
                 await worker.ended()
             process.kill()

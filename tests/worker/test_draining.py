@@ -1,5 +1,6 @@
 """The end of a worker, by signal or by order of the broker: what runs finishes or goes back, and nothing is lost."""
 
+import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -9,6 +10,7 @@ import pytest
 from tests.worker.rig import Broker, Worker, a_broker, a_worker, is_alive
 from tq.model.commands import Heartbeat
 from tq.model.replies import Drain
+from tq.worker.supervisor import SAME_SIGNAL_SECONDS
 
 
 @pytest.fixture
@@ -25,7 +27,7 @@ async def worker(broker: Broker) -> AsyncIterator[Worker]:
 
 
 async def test_an_idle_worker_ends_with_zero(broker: Broker, worker: Worker) -> None:
-    worker.signal(signal.SIGTERM)
+    worker.send_signal(signal.SIGTERM)
 
     assert await worker.ended() == 0
     assert not is_alive(broker.hellos[0].pid)
@@ -35,7 +37,7 @@ async def test_what_runs_finishes_first(broker: Broker, worker: Worker) -> None:
     token = broker.deliver("waits_a_little", seconds=1.0)
     await broker.progress(token)
 
-    worker.signal(signal.SIGTERM)
+    worker.send_signal(signal.SIGTERM)
 
     assert await worker.ended() == 0
     assert await broker.result(token) == "waited"
@@ -45,7 +47,7 @@ async def test_what_runs_finishes_first(broker: Broker, worker: Worker) -> None:
 async def test_what_arrives_during_the_drain_goes_straight_back(broker: Broker, worker: Worker) -> None:
     running = broker.deliver("waits_a_little", seconds=1.5)
     await broker.progress(running)
-    worker.signal(signal.SIGTERM)
+    worker.send_signal(signal.SIGTERM)
     await broker.next(Heartbeat, lambda one: one.is_draining)
 
     late = broker.push("echo", value="late")
@@ -61,7 +63,7 @@ async def test_what_is_not_finished_in_time_goes_back_without_an_attempt(broker:
         for token in tokens:
             await broker.progress(token)
 
-        worker.signal(signal.SIGTERM)
+        worker.send_signal(signal.SIGTERM)
 
         assert await worker.ended() == 0
         for token in tokens:
@@ -74,20 +76,32 @@ async def test_a_second_signal_hands_back_at_once(broker: Broker, worker: Worker
     for token in tokens:
         await broker.progress(token)
 
-    worker.signal(signal.SIGTERM)
+    worker.send_signal(signal.SIGTERM)
     await worker.logged("draining")
-    worker.signal(signal.SIGTERM)
+    await worker.send_signal_again(signal.SIGTERM)
 
     assert await worker.ended() == 0
     for token in tokens:
         await broker.released(token)
 
 
+async def test_a_signal_that_comes_twice_at_once_is_one(broker: Broker, worker: Worker) -> None:
+    """timeout(1) sends it to the process and to its group."""
+    token = broker.deliver("waits_a_little", seconds=1.5)
+    await broker.progress(token)
+
+    worker.send_signal(signal.SIGTERM)
+    worker.send_signal(signal.SIGINT)
+
+    assert await worker.ended() == 0
+    assert await broker.result(token) == "waited"
+
+
 async def test_ctrl_c_drains_as_well(broker: Broker, worker: Worker) -> None:
     token = broker.deliver("waits_a_little", seconds=1.0)
     await broker.progress(token)
 
-    worker.signal(signal.SIGINT)
+    worker.send_signal(signal.SIGINT)
 
     assert await worker.ended() == 0
     assert await broker.result(token) == "waited"
@@ -121,7 +135,7 @@ async def test_a_worker_that_was_sent_away_takes_a_first_signal_for_a_first_one(
     broker.send(Drain())
     await worker.logged("draining")
 
-    worker.signal(signal.SIGTERM)
+    worker.send_signal(signal.SIGTERM)
 
     assert await worker.ended() == 0
     assert await broker.result(token) == "waited"
@@ -133,6 +147,7 @@ async def test_a_second_signal_to_a_worker_process_itself_hands_back_at_once(bro
 
     os.kill(broker.hellos[0].pid, signal.SIGTERM)
     await worker.logged("draining")
+    await asyncio.sleep(SAME_SIGNAL_SECONDS + 0.1)
     os.kill(broker.hellos[0].pid, signal.SIGTERM)
 
     await broker.released(token)
@@ -142,7 +157,7 @@ async def test_a_worker_does_not_leave_before_its_outcomes_are_confirmed(broker:
     broker.is_settling = False
     token = broker.deliver("echo", value="kept")
     await broker.result(token)
-    worker.signal(signal.SIGTERM)
+    worker.send_signal(signal.SIGTERM)
     await worker.logged("draining")
 
     broker.peer.reset()
@@ -160,7 +175,7 @@ async def test_a_blocked_loop_does_not_keep_a_worker_from_ending(broker: Broker)
         token = broker.deliver("blocks", seconds=3600)
         await broker.progress(token)
 
-        worker.signal(signal.SIGTERM)
+        worker.send_signal(signal.SIGTERM)
 
         assert await worker.ended() == 0
         await broker.released(token)
@@ -170,6 +185,6 @@ async def test_a_worker_without_a_broker_ends_too(broker: Broker) -> None:
     async with a_worker("tcp://127.0.0.1:1") as worker:
         await worker.logged("broker_unreachable")
 
-        worker.signal(signal.SIGTERM)
+        worker.send_signal(signal.SIGTERM)
 
         assert await worker.ended() == 0

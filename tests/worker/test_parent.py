@@ -86,7 +86,7 @@ async def test_processes_end_with_their_parent_and_hand_back_what_they_run(broke
         child = await broker.worker()
         tokens = [broker.deliver("waits"), broker.deliver("process_sleeps")]
         handler_process = int(await broker.progress(tokens[1]))
-        worker.signal(signal.SIGKILL)
+        worker.send_signal(signal.SIGKILL)
 
         await _gone(child.pid)
         await _gone(handler_process)

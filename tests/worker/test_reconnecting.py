@@ -91,7 +91,7 @@ async def test_credit_is_asked_for_anew_on_each_connection(broker: Broker, worke
 async def test_a_draining_worker_says_so_on_the_next_connection_too(broker: Broker, worker: Worker) -> None:
     token = broker.deliver("waits_a_little", seconds=1.5)
     await broker.progress(token)
-    worker.signal(signal.SIGTERM)
+    worker.send_signal(signal.SIGTERM)
     await broker.next(Heartbeat, lambda one: one.is_draining)
 
     broker.peer.reset()

@@ -162,7 +162,7 @@ async def test_a_deploy_uses_no_attempt(broker: RealBroker, client: AsyncClient)
         task_id = await client.submit_task(a_task("waits"))
         await until_running(client, task_id)
 
-        worker.signal(signal.SIGTERM)
+        worker.send_signal(signal.SIGTERM)
 
         assert await worker.ended() == 0
     view = await until_state(client, task_id, State.PENDING)

@@ -28,7 +28,7 @@ from tq.worker.desk import STOP_SECONDS
 from tq.worker.lifeline import Leaving, Options, Refused
 from tq.worker.logs import configure_logging, form_of
 from tq.worker.queues import parse_queues
-from tq.worker.supervisor import SETTLE_SECONDS
+from tq.worker.supervisor import SAME_SIGNAL_SECONDS, SETTLE_SECONDS
 from tq.worker.worker_process import WorkerProcess
 
 RESTART_SECONDS_FIRST, RESTART_SECONDS_MAX = 0.2, 30.0
@@ -91,7 +91,7 @@ class Parent:
         self._stderr = stderr
         self._processes: set[WorkerProcess] = set()
         self._stopping = asyncio.Event()
-        self._is_now = False
+        self._stopping_at = 0.0
         self._was_ready = self._was_connected = False
         self._exit_code = 0
         self._reports: set[asyncio.Task[None]] = set()
@@ -130,11 +130,11 @@ class Parent:
         """The first time: let all finish. The second time: let them hand back what they run, and end."""
         if not self._stopping.is_set():
             log.info("stopping", extra={"hint": "once more to stop now"})
+            self._stopping_at = time.monotonic()
             self._stopping.set()
             for process in self._processes:
                 process.drain()
-        else:
-            self._is_now = True
+        elif time.monotonic() - self._stopping_at > SAME_SIGNAL_SECONDS:
             log.info("stopping_now")
             for process in self._processes:
                 process.stop()
@@ -157,7 +157,7 @@ class Parent:
                     raise _cannot_start(self._options.app_path, process)
                 if time.monotonic() - started_at > HEALTHY_SECONDS:
                     backoff.succeeded()
-                await self._pause(backoff)
+                await self._pause(process, backoff)
                 process = await self._start(backoff)
             elif isinstance(process.wish.result(), Leaving):
                 await self._retire(process)
@@ -193,12 +193,15 @@ class Parent:
                 return process
             if not self._was_ready and not self._stopping.is_set():
                 raise _cannot_start(self._options.app_path, process)
-            await self._pause(backoff)
+            await self._pause(process, backoff)
         return None
 
-    async def _pause(self, backoff: Backoff) -> None:
+    async def _pause(self, process: WorkerProcess, backoff: Backoff) -> None:
+        """Wait before the successor of a process that ended starts."""
         seconds = backoff.next_seconds()
         if not self._stopping.is_set():
+            if process.refused is not None:
+                log.error("process_refused", extra={"pid": process.pid, "reason": process.refused.message})
             log.info("process_restarting", extra={"in_ms": round(seconds * 1000)})
             stopping = asyncio.create_task(self._stopping.wait(), name="stopping")
             await asyncio.wait([stopping], timeout=seconds)
@@ -224,8 +227,7 @@ class Parent:
             return
         self._exit_code = 1 if self._stopping.is_set() else self._exit_code
         if process.refused is not None:
-            log.error("process_refused", extra={"pid": process.pid, "reason": process.refused.message})
-            return
+            return  # said where it is decided what follows from it
         running = process.death().running
         log.error(
             "process_died",

@@ -59,6 +59,8 @@ NOW_SECONDS = 2.0
 """The same, and for handlers to stop, when it was told to end at once."""
 STUCK_MAX = 4
 """Handlers that do not stop when asked, after which a process wants to be replaced; fewer with fewer slots."""
+SAME_SIGNAL_SECONDS = 0.5
+"""A second signal so soon is the first: shells, timeout(1) and others send one to the process and one to its group."""
 _RSS_SECONDS = 1.0
 
 log = logging.getLogger("tq.worker")
@@ -97,7 +99,8 @@ class Supervisor:
         self._heartbeat_seconds = float(self._settings.heartbeat_interval_secs)
         self._progress_at = self._rss_at = 0.0
         self._rss_bytes = 0
-        self._was_connected = self._is_signalled = False
+        self._was_connected = False
+        self._signalled_at = 0.0
         self._asked_for_replacement = False
         self._takes_nothing = False
         self._is_now = False
@@ -133,9 +136,12 @@ class Supervisor:
 
     def signalled(self) -> None:
         """A signal came: take nothing more and end when idle; the second time, at once. From any thread."""
+        now = time.monotonic()
+        if self._signalled_at and now - self._signalled_at < SAME_SIGNAL_SECONDS:
+            return
         with contextlib.suppress(RuntimeError):  # the loop has closed: too late to matter
-            self._loop.call_soon_threadsafe(self._stop_now if self._is_signalled else self._leave.set)
-        self._is_signalled = True
+            self._loop.call_soon_threadsafe(self._stop_now if self._signalled_at else self._leave.set)
+        self._signalled_at = self._signalled_at or now
 
     def run(self) -> None:
         """Work until told to stop, and everything is settled or time is up."""
@@ -398,15 +404,17 @@ class Supervisor:
     async def _wind_up(self) -> None:
         """Finish what runs within the time allowed, hand back the rest, and have all of it confirmed."""
         desk = self._desk
-        grace = self._settings.graceful_shutdown_timeout_secs
+        grace, began_at = self._settings.graceful_shutdown_timeout_secs, self._loop.time()
         log.info("draining", extra={"running": desk.in_hand - desk.unstarted, "unstarted": desk.unstarted})
         self._takes_nothing = desk.is_closing = True
         self._take_credit_back(0)
         desk.hand_back_unstarted()
         self._beat.set()
         self._flush()
-        if not await self._until(lambda: not desk.in_hand or self._is_now, grace) or self._is_now:
-            log.warning("handing_back", extra={"running": desk.in_hand, "after_seconds": grace})
+        await self._until(lambda: not desk.in_hand or self._is_now, grace)
+        if desk.in_hand:
+            seconds = round(self._loop.time() - began_at, 1)
+            log.warning("handing_back", extra={"running": desk.in_hand, "after_seconds": seconds})
             desk.stop_all()
             self._flush()
             await self._until(lambda: not desk.in_hand, NOW_SECONDS if self._is_now else STOP_SECONDS)
