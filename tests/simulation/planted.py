@@ -362,7 +362,12 @@ BUGS = [
         "    if expires_at_ms > lease.ready_at_ms:",
         "    if False:",
     ),
-    Bug("an expiry of an earlier task counts", "sweeping.py", " and record.stored.expires_at_ms == when_ms:", ":"),
+    Bug(
+        "an expiry outlives its task",
+        "ledger.py",
+        "            self.delete_due(DueKind.EXPIRE, record.stored.expires_at_ms, record.id)\n",
+        "            pass\n",
+    ),
     Bug(
         "a wait times out late",
         "waiters.py",

@@ -57,8 +57,7 @@ def _handle(ledger: Ledger, kind: DueKind, when_ms: int, task_id: bytes, now_ms:
             ready = Ready(task_id, sequence, state.attempt, state.crashes, now_ms)
             ledger.put_ready(ledger.lane_of(record.stored), ready)
         case DueKind.EXPIRE:
-            # The moment is compared, because an id may be used again once its record is gone.
-            if not state.state.is_final and record.stored.expires_at_ms == when_ms:
+            if not state.state.is_final:
                 ledger.leave(record)
                 ledger.enter_final(record, State.CANCELLED, now_ms, reason="expired")
         case DueKind.REMOVE:
