@@ -232,7 +232,8 @@ class Desk:
         place = executor.place_of(run)
         if executor.abandon(run):
             self.stuck += 1
-            log.error("handler_does_not_stop", extra=_facts(run) | {"at": place, "asked_because": run.why})
+            why = run.why.value if run.why is not None else ""
+            log.error("handler_does_not_stop", extra=_facts(run) | {"at": place, "asked_because": why})
         del self._runs[run.token]
         self._given[run.kind] -= 1
         self.ended += 1
