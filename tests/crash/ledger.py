@@ -95,7 +95,7 @@ class Ledger:
                 entry.is_acknowledged = True
                 self.counts["submits acknowledged"] += 1
                 self.recent.append(task_id)
-                if not (entry.completed or entry.buried or entry.cancelled_in or entry.can_expire):
+                if not (entry.tokens or entry.cancelled_in or entry.can_expire):
                     self.open.add(task_id)
 
     def delivered(self, task_id: bytes, token: int, boot: int) -> int:

@@ -1,0 +1,320 @@
+"""Bytes and behaviour that no client of tq has: what an attacker, a port scanner or a broken client sends."""
+
+import asyncio
+import math
+import os
+import socket
+from collections import Counter
+from contextlib import suppress
+from random import Random
+from typing import Any
+
+import msgspec
+
+from tq.client.ids import new_id
+from tq.model.commands import (
+    Ack,
+    Cancel,
+    CancelledByWorker,
+    DrainWorker,
+    Extend,
+    Failure,
+    Fetch,
+    GetStats,
+    GetTask,
+    Heartbeat,
+    Hello,
+    LeaseRef,
+    ListQueues,
+    ListTasks,
+    ListWorkers,
+    Nack,
+    PauseQueue,
+    ProgressNote,
+    PurgeDead,
+    PurgeQueue,
+    QueuePreference,
+    Release,
+    ReportProgress,
+    Request,
+    Resubmit,
+    ResumeQueue,
+    RetryDead,
+    Submit,
+    Success,
+    Wait,
+    WorkerDied,
+    WorkerHello,
+)
+from tq.model.task import RetryPolicy, State, TaskOptions, TaskSpec
+from tq.protocol.codec import encode_frame
+from tq.protocol.frames import HEADER
+
+NASTY: tuple[Any, ...] = (
+    *(None, True, False, 0, 1, -1, 255, 256, 1 << 31, (1 << 53) + 1, (1 << 63) - 1, -(1 << 63), (1 << 64) - 1),
+    *(0.0, -0.0, 1e308, -1e308, math.inf, -math.inf, math.nan, 5e-324),
+    *("", "\0", "a" * 200, "a" * 201, "\u202e\u0000", "é" * 200, "a" * 70_000, "../../x", "%s%n", "default", "t"),
+    *(b"", b"\0" * 16, b"\xff" * 16, b"x" * 15, b"x" * 17, b"x" * 70_000),
+    *([], [[]], {}, {"a": 1}, [None] * 1_001, [b"\0" * 16] * 1_001, msgspec.msgpack.Ext(5, b"x")),
+)
+BAD_STARTS = (b"\xc1", b"\xdd\xff\xff\xff\xff", b"\xdb\xff\xff\xff\xff", b"\xc9\xff\xff\xff\xff\x05")
+"""Of MessagePack: no type at all, and lengths of 4 GiB."""
+HELD_MAX = 24
+"""Connections that are kept open and say, or read, nothing more."""
+HELLO = encode_frame(Hello(0, 1, "fuzz"))
+
+
+class Attacker:
+    """Does one harmful thing after the other to a broker.
+
+    Attributes:
+        counts: what was tried.
+    """
+
+    def __init__(self, path: str, random: Random) -> None:
+        self.counts: Counter[str] = Counter()
+        self._path = path
+        self._random = random
+        self._ids = [new_id()]
+        self._held: list[socket.socket] = []
+
+    async def attack(self) -> None:
+        """One connection."""
+        kinds = (
+            *(self._send_noise, self._send_mutated, self._send_mutated, self._send_wrong, self._send_wrong),
+            *(self._send_wrong, self._cut_short, self._announce_much, self._read_nothing, self._say_nothing),
+            *(self._pose_as_worker, self._pose_as_worker),
+        )
+        kind = self._random.choice(kinds)
+        self.counts["connections"] += 1
+        self.counts[kind.__name__.strip("_").replace("_", " ")] += 1
+        sock = socket.socket(socket.AF_UNIX)
+        sock.setblocking(False)
+        try:
+            with suppress(OSError):
+                await asyncio.get_running_loop().sock_connect(sock, self._path)
+                await kind(sock)
+        finally:
+            if sock not in self._held:
+                sock.close()
+
+    def release(self) -> None:
+        """Let all go that is held."""
+        for sock in self._held:
+            sock.close()
+        self._held.clear()
+
+    # What it does
+
+    async def _send_noise(self, sock: socket.socket) -> None:
+        hello = HELLO if self._random.random() < 0.7 else b""
+        await self._send(sock, hello + self._random.randbytes(self._random.choice((1, 3, 4, 5, 60, 5_000, 300_000))))
+        self.counts["inputs"] += 1
+        await self._end(sock)
+
+    async def _send_mutated(self, sock: socket.socket) -> None:
+        frames = [self._mutated(encode_frame(self._request())) for _ in range(self._random.randint(1, 30))]
+        await self._send(sock, HELLO + b"".join(frames))
+        self.counts["inputs"] += len(frames)
+        await self._end(sock)
+
+    async def _send_wrong(self, sock: socket.socket) -> None:
+        """Whole frames, and in each a value or two that nobody sends; the first that is no request ends it."""
+        frames = [self._wrong(self._request()) for _ in range(self._random.randint(1, 10))]
+        await self._send(sock, HELLO + b"".join(frames))
+        self.counts["inputs"] += len(frames)
+        await self._end(sock)
+
+    async def _cut_short(self, sock: socket.socket) -> None:
+        frame = (HELLO if self._random.random() < 0.7 else b"") + encode_frame(self._request())
+        await self._send(sock, frame[: self._random.randrange(len(frame))])
+        self.counts["inputs"] += 1
+        if self._random.random() < 0.5:
+            await self._hold(sock)
+        else:
+            await self._end(sock)
+
+    async def _announce_much(self, sock: socket.socket) -> None:
+        if self._random.random() < 0.7:
+            await self._send(sock, HELLO)
+        length = self._random.choice((0, 1, 1 << 18, (1 << 18) + 1, 8 << 20, (8 << 20) + 1, 1 << 31, (1 << 32) - 1))
+        await self._send(sock, HEADER.pack(length) + self._random.randbytes(self._random.choice((0, 10, 100_000))))
+        self.counts["inputs"] += 1
+        if self._random.random() < 0.5:
+            await self._hold(sock)
+        else:
+            await self._end(sock)
+
+    async def _read_nothing(self, sock: socket.socket) -> None:
+        """Ask for much, thousands of times, and read none of it."""
+        kinds = (
+            lambda number: GetTask(number, self._some_id()),
+            lambda number: ListTasks(number, limit=1_000),
+            lambda number: ListQueues(number),
+            lambda number: GetStats(number),
+            lambda number: Wait(number, self._some_id(), 60_000),
+            lambda number: Submit(number, [self._spec()]),
+        )
+        kind = self._random.choice(kinds)
+        count = self._random.randint(100, 12_000)
+        await self._send(sock, HELLO + b"".join(encode_frame(kind(number)) for number in range(1, count + 1)))
+        self.counts["inputs"] += count
+        await self._hold(sock)
+
+    async def _say_nothing(self, sock: socket.socket) -> None:
+        await self._send(sock, self._random.choice((b"", HELLO, HELLO[:3])))
+        await self._hold(sock)
+
+    async def _pose_as_worker(self, sock: socket.socket) -> None:
+        """Take tasks, and settle what was given to somebody else, or to nobody."""
+        random = self._random
+        held = [LeaseRef(self._some_id(), random.randrange(100)) for _ in range(random.choice((0, 3)))]
+        types = random.choice((["t"], ["t", "u"], [], ["x" * 200]))
+        queues = [QueuePreference("q"), QueuePreference("q", 1)][: random.randrange(3)]
+        hello = WorkerHello("w", random.choice((new_id(), bytes(16))), "h", 1, types, queues, held=held)
+        fetch = Fetch(1, random.choice((0, 1, 5, 100_000)))
+        reports = [self._report(number) for number in range(2, random.randint(2, 30))]
+        await self._send(sock, b"".join(map(encode_frame, (Hello(0, 1, worker=hello), fetch, *reports))))
+        self.counts["inputs"] += len(reports)
+        if random.random() < 0.2:
+            await self._hold(sock)
+        else:
+            await self._end(sock)
+
+    async def _send(self, sock: socket.socket, data: bytes) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.5):  # it need not take all of it
+                await asyncio.get_running_loop().sock_sendall(sock, data)
+
+    async def _end(self, sock: socket.socket) -> None:
+        """Read what comes for a moment, and leave: in the middle of it, or after saying so."""
+        loop = asyncio.get_running_loop()
+        if self._random.random() < 0.5:
+            sock.shutdown(socket.SHUT_WR)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._random.choice((0.0, 0.01, 0.2))):
+                while await loop.sock_recv(sock, 1 << 16):
+                    self.counts["answers read"] += 1
+
+    async def _hold(self, sock: socket.socket) -> None:
+        self._held.append(sock)
+        if len(self._held) > HELD_MAX:
+            self._held.pop(self._random.randrange(HELD_MAX)).close()
+
+    # What it sends
+
+    def _mutated(self, frame: bytes) -> bytes:
+        random, changed = self._random, bytearray(frame)
+        for _ in range(random.choice((1, 1, 2, 5))):
+            place = random.randrange(len(changed)) if changed else 0
+            match random.randrange(5):
+                case 0:
+                    changed[place : place + 1] = bytes([random.randrange(256)])
+                case 1:
+                    changed[place:place] = random.randbytes(random.randint(1, 8))
+                case 2:
+                    del changed[place : place + random.randint(1, 8)]
+                case 3:
+                    changed[place : place + 1] = random.choice(BAD_STARTS)
+                case _:
+                    changed += changed[place : place + random.randint(1, 50)]
+        if random.random() < 0.8 and len(changed) >= HEADER.size:  # mostly with a length that is right
+            changed[: HEADER.size] = HEADER.pack(len(changed) - HEADER.size)
+        return bytes(changed)
+
+    def _wrong(self, request: Request) -> bytes:
+        array: Any = msgspec.msgpack.decode(msgspec.msgpack.encode(request))
+        for _ in range(self._random.choice((1, 1, 2))):
+            self._spoil(array)
+        body = msgspec.msgpack.encode(array)
+        if self._random.random() < 0.02:
+            body = b"\x91" * 100_000 + body  # deeper than any stack
+        return HEADER.pack(len(body)) + body
+
+    def _spoil(self, value: list[Any]) -> None:
+        """Replace something in a list, at any depth, by something else; the tag mostly stays."""
+        random = self._random
+        if len(value) < 2:
+            value.append(random.choice(NASTY))
+            return
+        place = random.randrange(len(value)) if random.random() < 0.1 else random.randint(1, len(value) - 1)
+        inner = value[place]
+        if isinstance(inner, list) and len(inner) > 1 and random.random() < 0.8:
+            self._spoil(inner)
+        elif random.random() < 0.1:
+            del value[place:]
+        else:
+            value[place] = random.choice(NASTY)
+
+    def _some_id(self) -> bytes:
+        return self._random.choice(self._ids)
+
+    def _spec(self) -> TaskSpec:
+        random = self._random
+        if len(self._ids) > 1_000:
+            del self._ids[: len(self._ids) // 2]
+        self._ids.append(new_id())
+        options = TaskOptions(
+            delay_ms=random.choice((0, 0, 1, 50)),
+            eta_ms=random.choice((None, 0, 1)),
+            expires_ms=random.choice((None, 0, 50)),
+            key=random.choice((None, "k", "l")),
+            result_ttl_ms=random.choice((0, 100, 3_600_000)),
+            max_crashes=random.choice((1, 3)),
+            retry=RetryPolicy(factor=random.choice((1.0, 10.0))),
+        )
+        return TaskSpec(
+            self._ids[-1],
+            random.choice(("t", "u")),
+            random.randbytes(random.choice((0, 10, 2_000))),
+            random.choice(("q", "r", "default")),
+            random.randrange(256),
+            random.choice((0, 1, 1_000)),
+            random.choice((0, 3, 1_000)),
+            "",
+            random.choice((None, options)),
+        )
+
+    def _request(self) -> Request:
+        random, number = self._random, self._random.randint(1, 1 << 20)
+        task_id = self._some_id()
+        ids = [self._some_id() for _ in range(random.randint(0, 5))]
+        queue = random.choice(("q", "r", "default", "never"))
+        return random.choice(
+            (
+                Submit(number, [self._spec() for _ in range(random.randint(1, 5))]),
+                GetTask(number, task_id),
+                Wait(number, task_id, random.choice((0, 10, 60_000))),
+                Cancel(number, ids, "r"),
+                ListTasks(number, random.choice((None, *State)), random.choice((None, "q")), None, 10, os.urandom(9)),
+                ListTasks(number, random.choice((None, *State)), random.choice((None, "q")), "t", 1_000),
+                ListQueues(number),
+                PauseQueue(number, queue, "r"),
+                ResumeQueue(number, queue),
+                PurgeQueue(number, queue, random.randint(1, 1_000), False, random.choice((b"", os.urandom(25)))),
+                RetryDead(number, ids, random.choice((None, queue)), 10),
+                PurgeDead(number, ids, random.choice((None, queue)), 10),
+                Resubmit(number, task_id, new_id(), b"again"),
+                ListWorkers(number),
+                DrainWorker(number, random.choice(("w", "00000000", "h"))),
+                GetStats(number),
+                WorkerDied(number, new_id(), 1, "SIGKILL", "h", 1, "last words", ids),
+                self._report(number),
+            )
+        )
+
+    def _report(self, number: int) -> Request:
+        random = self._random
+        refs = [LeaseRef(self._some_id(), random.randrange(1_000)) for _ in range(random.randint(0, 4))]
+        return random.choice(
+            (
+                Ack(number, [Success(ref.task_id, ref.token, b"r") for ref in refs]),
+                Nack(number, [Failure(ref.task_id, ref.token, "E", "m", "t", 0) for ref in refs]),
+                Release(number, refs, random.choice((0, 5))),
+                Extend(number, refs, 1_000),
+                CancelledByWorker(number, refs),
+                ReportProgress(number, [ProgressNote(ref.task_id, ref.token, 0.5, "half") for ref in refs]),
+                Heartbeat(number, 1, 1, 1, random.random() < 0.1, "note"),
+                Fetch(number, random.choice((0, 5)), random.choice((None, 0, 3))),
+            )
+        )
