@@ -3,7 +3,7 @@
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -25,9 +25,10 @@ class SmallDisk:
         """Take all room but so many bytes."""
         file = os.open(self.hog, os.O_RDWR | os.O_CREAT)
         try:
-            os.posix_fallocate(file, 0, max(1, self.free_bytes() - leave))
-        except OSError:  # others took it meanwhile: full it is
-            pass
+            while (size := self.free_bytes() - leave) > 0:
+                with suppress(OSError):  # others took room meanwhile, and this gets none at all
+                    os.posix_fallocate(file, 0, size)
+                    return
         finally:
             os.close(file)
 

@@ -120,7 +120,8 @@ class Ledger:
         if entry.cancelled_in and boot > entry.cancelled_in:
             self._blame(f"ran again in boot {boot}, cancelled in boot {entry.cancelled_in}", task_id)
         entry.tokens.append(token)
-        self.open.add(task_id)
+        if not entry.can_expire:
+            self.open.add(task_id)
         return len(entry.tokens)
 
     def will_ack(self, task_id: bytes, token: int) -> None:
