@@ -3,9 +3,10 @@
 import signal
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 
-from tests.client.scripted import welcome
+from tests.client.scripted import LIMITS, welcome
 from tests.worker.rig import Broker, Worker, a_broker, a_worker, ref_of, task_id_of
 from tq.model.commands import Ack, Fetch, Heartbeat, Nack, Release
 from tq.model.replies import ErrorReply, Settled
@@ -154,3 +155,36 @@ async def test_a_broker_that_is_not_there_yet_is_waited_for(broker: Broker) -> N
         await broker.until(lambda: True if len(broker.hellos) == 3 else None, "third greeting")
 
         assert await broker.result(broker.deliver("echo", value="x")) == "x"
+
+
+async def test_no_more_requests_are_outstanding_than_the_broker_allows(broker: Broker) -> None:
+    limits = msgspec.structs.replace(LIMITS, outstanding_requests_max=1)
+    broker.greets_with = lambda hello: welcome(limits=limits)
+    async with a_worker(broker.address):
+        await broker.worker()
+        await broker.next(Ack)  # the one that goes with the first heartbeat
+        broker.is_settling = False
+        first = broker.deliver("echo", value="first")
+        await broker.result(first)
+        second = broker.deliver("echo", value="second")
+        request = await broker.next(Ack, lambda one: [success.token for success in one.successes] == [first])
+
+        broker.is_settling = True
+        broker.send(Settled(request.request_id))
+
+        assert await broker.result(second) == "second"
+        acks = [one for one in broker.requests if isinstance(one, Ack) and one.successes]
+        assert len(acks) == 2
+
+
+async def test_a_request_that_fits_no_frame_is_reported_as_a_failure(broker: Broker) -> None:
+    """Limits of results and of frames are set apart from each other."""
+    limits = msgspec.structs.replace(LIMITS, frame_bytes_max=100_000)
+    broker.greets_with = lambda hello: welcome(limits=limits)
+    async with a_worker(broker.address):
+        await broker.worker()
+
+        failure = await broker.failure(broker.deliver("returns_bytes", count=200_000))
+
+        assert failure.is_final
+        assert failure.error_type == "PAYLOAD_TOO_LARGE"

@@ -4,16 +4,33 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from tq.model.ids import format_id
-from tq.worker.coroutines import Coroutines
 from tq.worker.credit import STALL_SECONDS
+from tq.worker.runs import Run
 from tq.worker.watchdog import stack_of
 
 REPORT_SECONDS = 2.0
 """A loop that has not turned for so long is reported; again each time that this has doubled."""
 
 log = logging.getLogger("tq.worker")
+
+
+class WatchedLoop(Protocol):
+    """The event loop of the handlers; see Coroutines."""
+
+    def ping(self, pong: Callable[[], None]) -> None:
+        """Have `pong` called when the loop next turns."""
+        ...
+
+    def place_on_loop(self) -> str:
+        """Where its thread is now."""
+        ...
+
+    def run_on_loop(self) -> Run | None:
+        """Whose handler it is in now."""
+        ...
 
 
 class Pulse:
@@ -26,9 +43,9 @@ class Pulse:
         note: "loop blocked 14 s at app.py:88", or empty.
     """
 
-    def __init__(self, coroutines: Coroutines, thread_id: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, loop: WatchedLoop, thread_id: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.note = ""
-        self._coroutines = coroutines
+        self._loop = loop
         self._thread_id = thread_id
         self._clock = clock
         self._pinged_at = 0.0
@@ -51,13 +68,13 @@ class Pulse:
             self._report_after = REPORT_SECONDS
             self._pong.clear()
             self._pinged_at = now
-            self._coroutines.ping(self._pong.set)
+            self._loop.ping(self._pong.set)
             return was_blocked
         blocked = now - self._pinged_at
         if blocked < self._report_after:
             return False
         self._report_after *= 2
-        place, run = self._coroutines.place_on_loop(), self._coroutines.run_on_loop()
+        place, run = self._loop.place_on_loop(), self._loop.run_on_loop()
         self.note = f"loop blocked {blocked:.0f} s at {place}"
         facts = {"task_id": format_id(run.task_id), "task_type": run.stored.spec.task_type} if run is not None else {}
         log.warning(self.note, extra=facts | {"stack": stack_of(self._thread_id)})
