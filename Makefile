@@ -4,7 +4,10 @@ VENV := .venv
 RUN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE =
 
+CAMPAIGN := $(RUN)/python -m pytest -m campaign -q -s -p no:randomly --timeout 0
+
 .PHONY: demo test check lint types contract tests clean
+.PHONY: campaign-kills campaign-workers campaign-disk campaign-fuzz campaign-model
 
 demo: $(VENV)/.runtime  ## real tasks on real input, end to end
 	@$(RUN)/tq up --demo
@@ -25,6 +28,23 @@ contract: $(VENV)/.dev
 
 tests: $(VENV)/.dev
 	@$(RUN)/python -m pytest -n auto -q --cov --cov-report=term:skip-covered --cov-fail-under=90
+
+# Long runs, not part of make check: docs/testing.md says what they prove. SEED=... repeats one.
+
+campaign-kills: $(VENV)/.dev  ## kill -9 of brokers under load: KILLS=100
+	@$(CAMPAIGN) tests/crash/test_broker_kills.py
+
+campaign-workers: $(VENV)/.dev  ## kill -9 of worker processes: KILLS=100
+	@$(CAMPAIGN) tests/crash/test_worker_kills.py
+
+campaign-disk: $(VENV)/.dev  ## full disks under load, as root: FILLS=50
+	@$(CAMPAIGN) tests/crash/test_full_disk.py
+
+campaign-fuzz: $(VENV)/.dev  ## attacks on a broker's port: FUZZ_SECONDS=120
+	@$(CAMPAIGN) tests/crash/test_fuzz.py
+
+campaign-model: $(VENV)/.dev  ## the engine beside its model, at random
+	@$(CAMPAIGN) tests/simulation tests/engine
 
 $(VENV)/.python:
 	@$(PYTHON) -m venv $(VENV) || { echo "python3-venv is missing: apt-get install python3-venv" >&2; exit 1; }
