@@ -27,6 +27,12 @@ def test_no_promise_is_broken_by_brokers_that_are_killed(sync: str) -> None:
     assert counts["deliveries repeated"] > 0
 
 
+def test_a_broker_that_keeps_no_log_is_found_out() -> None:
+    """The one defect that any such test must find; the campaign tries others."""
+    with pytest.raises((AssertionError, ExceptionGroup)):
+        asyncio.run(besiege(Plan(kills=3, seed=SEED, doctor_every=1), program=("tests.crash.planted", "writes_no_log")))
+
+
 @pytest.mark.campaign
 @pytest.mark.timeout(0)
 def test_campaign_of_kills() -> None:
