@@ -39,7 +39,9 @@ _SILENCE_CHECKS = 6
 _KEEP_ALIVE = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 30_000))
 _ERRNO = re.compile(r"\[Errno (\d+)\]")
 _CLOSE_SECONDS_MAX = 5.0
-_UNSENT_BYTES_MAX = 256 << 10  # encoded here before it is handed to the transport in the middle of a turn
+_UNSENT_BYTES_MAX = 16 << 10
+"""Encoded here before it is handed to the transport in the middle of a turn. Not more, so that the broker begins with
+the first requests while this side still makes the others: with all in one write the two would take turns."""
 _WRITE_BUFFER_BYTES_MAX = 1 << 20  # of the transport; above it `drain` waits
 _PUSHES = (Deliver, CancelRun, LeaseRevoked, Drain, Stopping)
 _SLOW = (Wait, Backup)  # answers that may take their time: silence means nothing

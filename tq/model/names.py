@@ -1,6 +1,7 @@
 """Names of queues and task types, and other short texts that producers choose."""
 
 import unicodedata
+from functools import lru_cache
 
 from tq.model.errors import InvalidArgument
 
@@ -8,6 +9,7 @@ NAME_BYTES_MAX = 200
 KEY_BYTES_MAX = 512
 
 
+@lru_cache(maxsize=4_096)  # a producer submits to the same few names, and checks them for each task
 def check_name(what: str, name: str) -> None:
     """Refuse a name that could not be shown, matched or stored: empty, too long, or with control characters.
 

@@ -37,19 +37,20 @@ class FrameReader:
             data = bytes(self._rest)
             self._rest.clear()
         frames: list[bytes] = []
-        start, end, bytes_max = 0, len(data), self.bytes_max
+        start, body, end, bytes_max = 0, HEADER_BYTES, len(data), self.bytes_max
+        unpack_from, add = HEADER.unpack_from, frames.append
         wanted = HEADER_BYTES
-        unpack_from = HEADER.unpack_from
-        while end - start >= HEADER_BYTES:
+        while body <= end:
             (length,) = unpack_from(data, start)
-            if length > bytes_max:
-                raise PayloadTooLarge(f"a frame of {length} bytes is above the limit of {bytes_max}")
-            stop = start + HEADER_BYTES + length
-            if stop > end:
+            stop = body + length
+            if stop > end or length > bytes_max:
+                if length > bytes_max:
+                    raise PayloadTooLarge(f"a frame of {length} bytes is above the limit of {bytes_max}")
                 wanted += length
                 break
-            frames.append(data[start + HEADER_BYTES : stop])
+            add(data[body:stop])
             start = stop
+            body = stop + HEADER_BYTES
         if start < end:
             self._rest += data[start:]
             self._rest_wanted = wanted
