@@ -307,7 +307,32 @@ class World:
         self.applied_model = pickle.dumps(self.model)
         self._inspect()
 
+    def _inspect_memory(self) -> None:
+        """What the engine keeps in memory beside the rows agrees with itself."""
+        ledger = self.engine._ledger
+        lanes = ledger.lanes_by_number.values()
+        assert ledger.bodies.tasks == sum(len(lane.window) for lane in lanes), "I13: the windows are miscounted"
+        bodies = [ready.body for lane in lanes for ready in lane.window if ready.body is not None]
+        assert ledger.bodies.used == sum(len(body) for body in bodies), "I13: the bodies are miscounted"
+        for lane in lanes:
+            places = [ready.sequence for ready in lane.window]
+            assert places == sorted(set(places)), "a window out of order"
+            assert lane.gone <= set(places), "what left a window is remembered for ever"
+            assert not places or places[-1] <= lane.window_end, "a window that does not know where it ends"
+        for queue in ledger.queues.values():
+            ready = [sum(lane.row.ready for lane in tier.values()) for tier in queue.lanes]
+            assert queue.ready == ready, "I10: the tiers are miscounted"
+            assert (queue.row.name in ledger.active) == (any(ready) and not queue.row.is_paused), "not active as it is"
+        held = {lease.id: lease for worker in ledger.workers.values() for lease in worker.leases.values()}
+        assert held == ledger.leases, "leases and their workers disagree"
+        for profile in ledger.profiles.values():
+            members = [worker for worker in ledger.workers.values() if worker.profile is profile]
+            assert len(members) == profile.workers, "the workers of a profile are miscounted"
+            assert {id(worker) for worker in members if worker.is_waiting} == {id(worker) for worker in profile.waiting}
+        assert len(ledger.profiles) == len({id(worker.profile) for worker in ledger.workers.values() if worker.profile})
+
     def _inspect(self) -> None:
+        self._inspect_memory()
         deadline_ms = self.engine.next_deadline_ms()
         if deadline_ms is not None and deadline_ms <= self.now_ms:
             return  # more is due at this very moment: the rows may say so
