@@ -2,16 +2,16 @@
 
 import asyncio
 import math
-import os
 import socket
-from collections import Counter
+from collections import Counter, deque
+from collections.abc import Callable
 from contextlib import suppress
+from copy import deepcopy
 from random import Random
 from typing import Any
 
 import msgspec
 
-from tq.client.ids import new_id
 from tq.model.commands import (
     Ack,
     Cancel,
@@ -69,14 +69,16 @@ class Attacker:
 
     Attributes:
         counts: what was tried.
+        leases: that somebody was given, to be settled in all ways.
     """
 
     def __init__(self, path: str, random: Random) -> None:
         self.counts: Counter[str] = Counter()
         self._path = path
         self._random = random
-        self._ids = [new_id()]
+        self._ids = [random.randbytes(16)]
         self._held: list[socket.socket] = []
+        self.leases: deque[LeaseRef] = deque(maxlen=50)
 
     async def attack(self) -> None:
         """One connection."""
@@ -97,6 +99,18 @@ class Attacker:
         finally:
             if sock not in self._held:
                 sock.close()
+
+    def frame(self) -> bytes:
+        """A frame of any kind: right, with wrong values in it, or mutated; its length is that of its body."""
+        self.counts["inputs"] += 1
+        match self._random.randrange(4):
+            case 0:
+                return encode_frame(self._request())
+            case 1:
+                frame = self._mutated(encode_frame(self._request()))
+                return HEADER.pack(max(0, len(frame) - HEADER.size)) + frame[HEADER.size :]
+            case _:
+                return self._wrong(self._request())
 
     def release(self) -> None:
         """Let all go that is held."""
@@ -168,13 +182,10 @@ class Attacker:
     async def _pose_as_worker(self, sock: socket.socket) -> None:
         """Take tasks, and settle what was given to somebody else, or to nobody."""
         random = self._random
-        held = [LeaseRef(self._some_id(), random.randrange(100)) for _ in range(random.choice((0, 3)))]
-        types = random.choice((["t"], ["t", "u"], [], ["x" * 200]))
-        queues = [QueuePreference("q"), QueuePreference("q", 1)][: random.randrange(3)]
-        hello = WorkerHello("w", random.choice((new_id(), bytes(16))), "h", 1, types, queues, held=held)
+        hello = self._hello(random.choice((0, random.getrandbits(127))))
         fetch = Fetch(1, random.choice((0, 1, 5, 100_000)))
         reports = [self._report(number) for number in range(2, random.randint(2, 30))]
-        await self._send(sock, b"".join(map(encode_frame, (Hello(0, 1, worker=hello), fetch, *reports))))
+        await self._send(sock, b"".join(map(encode_frame, (hello, fetch, *reports))))
         self.counts["inputs"] += len(reports)
         if random.random() < 0.2:
             await self._hold(sock)
@@ -235,7 +246,7 @@ class Attacker:
         """Replace something in a list, at any depth, by something else; the tag mostly stays."""
         random = self._random
         if len(value) < 2:
-            value.append(random.choice(NASTY))
+            value.append(deepcopy(random.choice(NASTY)))
             return
         place = random.randrange(len(value)) if random.random() < 0.1 else random.randint(1, len(value) - 1)
         inner = value[place]
@@ -244,7 +255,7 @@ class Attacker:
         elif random.random() < 0.1:
             del value[place:]
         else:
-            value[place] = random.choice(NASTY)
+            value[place] = deepcopy(random.choice(NASTY))
 
     def _some_id(self) -> bytes:
         return self._random.choice(self._ids)
@@ -253,7 +264,7 @@ class Attacker:
         random = self._random
         if len(self._ids) > 1_000:
             del self._ids[: len(self._ids) // 2]
-        self._ids.append(new_id())
+        self._ids.append(random.randbytes(16))
         options = TaskOptions(
             delay_ms=random.choice((0, 0, 1, 50)),
             eta_ms=random.choice((None, 0, 1)),
@@ -277,44 +288,60 @@ class Attacker:
 
     def _request(self) -> Request:
         random, number = self._random, self._random.randint(1, 1 << 20)
+        if random.random() < 0.1:
+            return self._hello(random.randrange(4))
         task_id = self._some_id()
         ids = [self._some_id() for _ in range(random.randint(0, 5))]
         queue = random.choice(("q", "r", "default", "never"))
-        return random.choice(
-            (
-                Submit(number, [self._spec() for _ in range(random.randint(1, 5))]),
-                GetTask(number, task_id),
-                Wait(number, task_id, random.choice((0, 10, 60_000))),
-                Cancel(number, ids, "r"),
-                ListTasks(number, random.choice((None, *State)), random.choice((None, "q")), None, 10, os.urandom(9)),
-                ListTasks(number, random.choice((None, *State)), random.choice((None, "q")), "t", 1_000),
-                ListQueues(number),
-                PauseQueue(number, queue, "r"),
-                ResumeQueue(number, queue),
-                PurgeQueue(number, queue, random.randint(1, 1_000), False, random.choice((b"", os.urandom(25)))),
-                RetryDead(number, ids, random.choice((None, queue)), 10),
-                PurgeDead(number, ids, random.choice((None, queue)), 10),
-                Resubmit(number, task_id, new_id(), b"again"),
-                ListWorkers(number),
-                DrainWorker(number, random.choice(("w", "00000000", "h"))),
-                GetStats(number),
-                WorkerDied(number, new_id(), 1, "SIGKILL", "h", 1, "last words", ids),
-                self._report(number),
-            )
+        makers: tuple[Callable[[], Request], ...] = (
+            lambda: Submit(number, [self._spec() for _ in range(random.randint(1, 5))]),
+            lambda: GetTask(number, task_id),
+            lambda: Wait(number, task_id, random.choice((0, 10, 60_000))),
+            lambda: Cancel(number, ids, "r"),
+            lambda: ListTasks(
+                number, random.choice((None, *State)), random.choice((None, "q")), None, 10, random.randbytes(9)
+            ),
+            lambda: ListTasks(number, random.choice((None, *State)), random.choice((None, "q")), "t", 1_000),
+            lambda: ListQueues(number),
+            lambda: PauseQueue(number, queue, "r"),
+            lambda: ResumeQueue(number, queue),
+            lambda: PurgeQueue(
+                number, queue, random.randint(1, 1_000), False, random.choice((b"", random.randbytes(25)))
+            ),
+            lambda: RetryDead(number, ids, random.choice((None, queue)), 10),
+            lambda: PurgeDead(number, ids, random.choice((None, queue)), 10),
+            lambda: Resubmit(number, task_id, random.randbytes(16), b"again"),
+            lambda: ListWorkers(number),
+            lambda: DrainWorker(number, random.choice(("w", "00000000", "h"))),
+            lambda: GetStats(number),
+            lambda: WorkerDied(number, random.randbytes(16), 1, "SIGKILL", "h", 1, "last words", ids),
+            *[lambda: self._report(number)] * 8,
         )
+        return random.choice(makers)()
+
+    def _hello(self, incarnation: int) -> Hello:
+        random = self._random
+        types = random.choice((["t"], ["t", "u"], [], ["x" * 200]))
+        queues = [QueuePreference("q"), QueuePreference("q", 1)][: random.randrange(3)]
+        held = [self._ref() for _ in range(random.choice((0, 3)))]
+        return Hello(0, 1, worker=WorkerHello("w", incarnation.to_bytes(16, "big"), "h", 1, types, queues, held=held))
+
+    def _ref(self) -> LeaseRef:
+        if self.leases and self._random.random() < 0.7:
+            return self._random.choice(self.leases)
+        return LeaseRef(self._some_id(), self._random.randrange(1_000))
 
     def _report(self, number: int) -> Request:
         random = self._random
-        refs = [LeaseRef(self._some_id(), random.randrange(1_000)) for _ in range(random.randint(0, 4))]
-        return random.choice(
-            (
-                Ack(number, [Success(ref.task_id, ref.token, b"r") for ref in refs]),
-                Nack(number, [Failure(ref.task_id, ref.token, "E", "m", "t", 0) for ref in refs]),
-                Release(number, refs, random.choice((0, 5))),
-                Extend(number, refs, 1_000),
-                CancelledByWorker(number, refs),
-                ReportProgress(number, [ProgressNote(ref.task_id, ref.token, 0.5, "half") for ref in refs]),
-                Heartbeat(number, 1, 1, 1, random.random() < 0.1, "note"),
-                Fetch(number, random.choice((0, 5)), random.choice((None, 0, 3))),
-            )
+        refs = [self._ref() for _ in range(random.randint(0, 4))]
+        makers: tuple[Callable[[], Request], ...] = (
+            lambda: Ack(number, [Success(ref.task_id, ref.token, b"r") for ref in refs]),
+            lambda: Nack(number, [Failure(ref.task_id, ref.token, "E", "m", "t", 0) for ref in refs]),
+            lambda: Release(number, refs, random.choice((0, 5))),
+            lambda: Extend(number, refs, 1_000),
+            lambda: CancelledByWorker(number, refs),
+            lambda: ReportProgress(number, [ProgressNote(ref.task_id, ref.token, 0.5, "half") for ref in refs]),
+            lambda: Heartbeat(number, 1, 1, 1, random.random() < 0.1, "note"),
+            lambda: Fetch(number, random.choice((0, 5)), random.choice((None, 0, 3))),
         )
+        return random.choice(makers)()

@@ -13,7 +13,15 @@ from tests.crash.broker import Broker, a_broker
 from tests.crash.fuzzing import Attacker
 from tq.client.async_client import AsyncClient
 from tq.client.task import Task
+from tq.engine.engine import Engine
+from tq.model.commands import LeaseRef
+from tq.model.errors import TqError
+from tq.model.replies import Deliver
+from tq.model.settings import Settings
+from tq.protocol.codec import decode_request, encode_frame
+from tq.protocol.frames import HEADER_BYTES
 from tq.storage.doctor import examine_directory
+from tq.storage.memory import MemoryStore
 
 SEED = int(os.environ.get("SEED", "0")) or SystemRandom().randrange(1, 1 << 31)
 FUZZ_SECONDS = float(os.environ.get("FUZZ_SECONDS", "120"))
@@ -99,6 +107,68 @@ def test_a_broker_under_attack_stays_up_and_serves_others() -> None:
 
     assert counts["inputs"] > 1_000
     assert counts["calls of a bystander"] >= 5
+
+
+def attack_engine(seed: int, inputs: int, counts: Counter[str]) -> None:
+    """Hand an engine whatever decodes, as fast as it goes.
+
+    Raises:
+        Exception: it met a defect; a TqError is none.
+    """
+    store = MemoryStore()
+    random, now_ms = Random(seed), 1_000_000_000_000
+    attacker = Attacker("", Random(seed))
+    engine = Engine(store, Settings(), seed)
+    engine.open(now_ms)
+    for number in range(inputs):
+        frame = attacker.frame()
+        try:
+            engine.step(random.randrange(1, 9), decode_request(frame[HEADER_BYTES:]), now_ms)
+            counts["done"] += 1
+        except TqError as error:
+            counts[error.code] += 1
+        if random.random() < 0.05:
+            engine.disconnect(random.randrange(1, 9), now_ms)
+        if random.random() < 0.2:
+            now_ms += random.choice((0, 1, 100, 10_000))
+            engine.advance(now_ms)
+            writes, messages = engine.take()
+            store.apply(writes)
+            for _, message in messages:
+                encode_frame(message)
+                if isinstance(message, Deliver):
+                    attacker.leases += [
+                        LeaseRef(delivery.stored().spec.id, delivery.token) for delivery in message.deliveries
+                    ]
+        if number % 20_000 == 19_999:  # and all of it can be read again
+            engine = Engine(store, Settings(), seed)
+            engine.open(now_ms)
+    counts["inputs"] += inputs
+
+
+def test_an_engine_meets_nothing_but_errors_of_its_own_in_what_it_is_sent() -> None:
+    counts: Counter[str] = Counter()
+    print(f"seed {SEED}")
+
+    attack_engine(SEED, 10_000, counts)
+
+    assert counts["done"] > 1_000
+    assert counts["PROTOCOL_VIOLATION"] > 1_000
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(0)
+def test_campaign_against_the_engine() -> None:
+    """FUZZ_SECONDS=3600 make campaign-fuzz"""
+    random, counts, ends_at = Random(SEED), Counter[str](), time.monotonic() + FUZZ_SECONDS
+    while time.monotonic() < ends_at:
+        seed = random.randrange(1, 1 << 31)
+        try:
+            attack_engine(seed, 50_000, counts)
+        except BaseException:
+            print(f"seed {seed}", flush=True)
+            raise
+    print(f"seed {SEED}, the engine: {', '.join(f'{number:,} {name}' for name, number in sorted(counts.items()))}")
 
 
 @pytest.mark.campaign
