@@ -13,7 +13,8 @@ class Intake:
         self.sessions: dict[int, Session] = {}
         self.inbox: list[Arrival] = []
         self._held: dict[int, list[Arrival]] = {}  # of those who do not read; bounded by what was read of each at once
-        self._unsettled_bytes = 0  # taken, and not yet handed to the disk
+        self.unsettled_bytes = 0  # taken, and not yet handed to the disk
+        self.unsettled = 0  # requests, of which these are the bytes
         self._unsettled_bytes_max = unsettled_bytes_max
         self._is_paused = False
 
@@ -36,8 +37,9 @@ class Intake:
             held.append((session, taken, size))
             return
         self.inbox.append((session, taken, size))
-        self._unsettled_bytes += size
-        if self._unsettled_bytes > self._unsettled_bytes_max and not self._is_paused:
+        self.unsettled_bytes += size
+        self.unsettled += len(taken)
+        if self.unsettled_bytes > self._unsettled_bytes_max and not self._is_paused:
             self._is_paused = True
             for other in self.sessions.values():
                 other.pause()
@@ -68,8 +70,9 @@ class Intake:
 
     def settle(self) -> None:
         """All that was taken is on its way to the disk, or given up: only what is in the inbox still counts."""
-        self._unsettled_bytes = sum(size for _, _, size in self.inbox) if self.inbox else 0
-        if self._is_paused and self._unsettled_bytes <= self._unsettled_bytes_max // 2:
+        self.unsettled_bytes = sum(size for _, _, size in self.inbox) if self.inbox else 0
+        self.unsettled = sum(len(taken) for _, taken, _ in self.inbox if taken is not None) if self.inbox else 0
+        if self._is_paused and self.unsettled_bytes <= self._unsettled_bytes_max // 2:
             self._is_paused = False
             for session in list(self.sessions.values()):
                 session.resume()

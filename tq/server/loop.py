@@ -27,6 +27,7 @@ from tq.server.alarm import Alarm
 from tq.server.backups import Backups
 from tq.server.clock import Clock
 from tq.server.commits import CommitThread
+from tq.server.gathering import Gathering
 from tq.server.greeting import Greeting
 from tq.server.intake import Intake
 from tq.server.ports import Core, Session, Taken
@@ -117,6 +118,7 @@ class BrokerLoop:
         self._sync_started_ns = 0
         self._is_turn_due = False
         self._alarm = Alarm(self._loop, self._schedule)
+        self._gathering = Gathering(self._loop, self._schedule)
         self._sync_timer: asyncio.TimerHandle | None = None
 
         self._condition = Condition.SERVING
@@ -140,9 +142,10 @@ class BrokerLoop:
 
     def receive(self, session: Session, taken: list[Taken], size: int) -> None:
         """Requests of one connection, in order, `size` bytes on the wire. They are stepped in this turn of the event
-        loop, after those of the other connections that have arrived."""
+        loop, after those of the other connections that have arrived; or when more has gathered."""
         self._intake.put(session, taken, size)
-        self._schedule()
+        if not self._is_gathering():
+            self._schedule()
 
     def hold(self, session: Session) -> None:
         """A connection is stuck: no tasks for it, and its requests wait."""
@@ -169,14 +172,17 @@ class BrokerLoop:
             return
         try:
             self._step_inbox()
-            if not self._is_committing:
+            if not self._is_committing and not self._is_gathering():
                 self._release(self._commit())
-            self._arm_timer()
+                self._arm_timer()
         except Exception as failure:
             self._handle_failure(failure)
 
+    def _is_gathering(self) -> bool:
+        return self._gathering.is_on(self._intake.unsettled, self._intake.unsettled_bytes)
+
     def _step_inbox(self) -> None:
-        """Step what has arrived, in order, until the turn's time or room for answers is used up; then one advance."""
+        """Step what has arrived, in order, until the turn's time or room for answers is used up."""
         self._now_ms = now_ms = self._clock.now_ms()
         core, special, answers, intake = self._core, self._special, self._answers, self._intake
         step, monotonic, stop_at = core.step, time.monotonic, time.monotonic() + self._turn_seconds_max
@@ -218,8 +224,6 @@ class BrokerLoop:
         # Full of answers, it is the end of the commit in flight that makes room.
         if intake.inbox and not (self._is_committing and self._answer_bytes > ANSWER_BYTES_MAX):
             self._schedule()
-        if self._condition.is_writable:
-            core.advance(now_ms)
 
     def _handle(self, session: Session, request: Taken, now_ms: int) -> Reply | None:
         """The requests that are not the engine's alone, or may have long answers, and those refused as things stand."""
@@ -264,13 +268,18 @@ class BrokerLoop:
     # Commit and release
 
     def _commit(self) -> Answers:
-        """Hand what was stepped to the disk. Returns the answers that need not wait for it.
+        """Advance the engine once for all that was stepped, and hand it to the disk. Returns the answers that need not
+        wait for it.
 
-        Not while another commit is in flight.
+        Not while another commit is in flight. Nor is the engine advanced while one is: what it gives to workers then
+        would leave no earlier, and a turn costs less without.
 
         Raises:
             TqError: the store refused; the answers are still in `_answers`, none of them true.
         """
+        if self._condition.is_writable:
+            self._now_ms = self._clock.now_ms()
+            self._core.advance(self._now_ms)
         writes, messages = self._core.take()
         answers = self._answers
         for session_id, message in messages:
@@ -279,6 +288,7 @@ class BrokerLoop:
                 answers[session_id] = [message]
             else:
                 queued.append(message)
+        requests = self._intake.unsettled
         self._intake.settle()
         # While the disk is full the engine is for reading; it is loaded again before it writes again.
         is_written = any(writes) and self._condition is not Condition.READ_ONLY
@@ -290,6 +300,7 @@ class BrokerLoop:
         if not is_written:
             return answers
         if self._sync == "always":
+            self._gathering.note_commit(requests)
             self._in_flight = answers
             self._is_committing = True
             self._start_sync()
@@ -314,7 +325,7 @@ class BrokerLoop:
         self._start_sync()
 
     def _on_synced(self, failure: Exception | None) -> None:
-        """A sync ended: start the next commit with what has gathered, then release what is now on disk."""
+        """A sync ended: start the next commit if enough has gathered, and release what is now on disk."""
         self._is_syncing = False
         if self.died.done():
             return
@@ -326,8 +337,11 @@ class BrokerLoop:
                 self._is_committing = False
                 self._vitals.record_commit((time.perf_counter_ns() - self._sync_started_ns) // 1_000)
                 ready, self._in_flight = self._in_flight, {}
+                later: Answers = {}
+                self._gathering.begin(ready, self._intake.unsettled, self._intake.unsettled_bytes)
                 try:
-                    later = self._commit()
+                    if not self._is_gathering():
+                        later = self._commit()
                 finally:
                     self._release(ready)  # true whatever becomes of the next batch
                 self._release(later)
@@ -355,7 +369,7 @@ class BrokerLoop:
         if deadline_ms is None:
             return
         if deadline_ms <= self._now_ms:
-            # More is due than one advance does. The commit in flight schedules the next turn: work that is due must
+            # More is due than one advance does. The end of the commit in flight goes on with it: work that is due must
             # not pile up uncommitted behind a slow disk.
             if not self._is_committing:
                 self._schedule()
@@ -486,6 +500,7 @@ class BrokerLoop:
         except Exception as failure:
             self._handle_failure(failure)
         self._enter(Condition.STOPPING)
+        self._gathering.cancel()
         self._intake.take_up_all()
         self._schedule()
         await asyncio.wait({self._settled, self.died}, return_when=asyncio.FIRST_COMPLETED)
@@ -510,6 +525,7 @@ class BrokerLoop:
 
     def _stop_timers(self) -> None:
         self._alarm.cancel()
+        self._gathering.cancel()
         if self._sync_timer is not None:
             self._sync_timer.cancel()
             self._sync_timer = None
