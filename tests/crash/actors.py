@@ -266,7 +266,12 @@ class Worker:
         if isinstance(push, Deliver):
             work = asyncio.create_task(self._handle(push.deliveries, self._boot))
             self._work.add(work)
-            work.add_done_callback(self._work.discard)
+            work.add_done_callback(self._done)
+
+    def _done(self, work: "asyncio.Task[None]") -> None:
+        self._work.discard(work)
+        if not work.cancelled() and (failure := work.exception()) is not None:
+            self.town.ledger.violations.append(f"{self._name} was answered with {failure!r}")
 
     async def _handle(self, deliveries: list[Delivery], boot: int) -> None:
         ledger, random = self.town.ledger, self.town.random

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -37,6 +38,7 @@ class Broker:
         self.boots = 0
         self.events: dict[str, dict[str, Any]] = {}
         self.counts: dict[str, int] = {}
+        self.last_events: deque[dict[str, Any]] = deque(maxlen=5)
         self.rest: list[str] = []
         self._program = program
         self._settings = {"TQ_PERSISTENCE_MIN_FREE_BYTES": "0", "TQ_BROKER_QUEUE_DEPTH_THRESHOLD": "0", **settings}
@@ -84,7 +86,9 @@ class Broker:
         waiting = asyncio.create_task(self._started.wait())
         await asyncio.wait({waiting, self._reader}, timeout=START_SECONDS_MAX, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
-        assert self._started.is_set(), "the broker did not start:\n" + "\n".join(self.rest[-20:])
+        last = [*self.last_events, *self.rest[-20:]]
+        how = "hangs" if self.is_running else "ended"
+        assert self._started.is_set(), f"the broker did not start, it {how}:\n" + "\n".join(map(str, last))
 
     async def kill(self, number: signal.Signals = signal.SIGKILL) -> int:
         """Signal it and wait for its end; the exit code."""
@@ -125,6 +129,7 @@ class Broker:
                 continue
             name = event["message"]
             self.events[name] = event
+            self.last_events.append(event)
             self.counts[name] = self.counts.get(name, 0) + 1
             self._came.set()
             if name == "broker_started":
