@@ -194,6 +194,17 @@ def test_queues_of_equal_priority_take_turns() -> None:
     assert ran == {0: TURN_MAX, 1: TURN_MAX, 2: TURN_MAX}
 
 
+def test_two_queues_take_turns_within_one_fetch() -> None:
+    rig = Rig()
+    worker = rig.worker()
+    for start, queue in ((0, "a"), (1_000, "b")):
+        rig.submit(*(task(start + number, queue=queue) for number in range(1, 3 * TURN_MAX)))
+
+    order = [number // 1_000 for number in worker.numbers(4 * TURN_MAX)]
+
+    assert order == [0] * TURN_MAX + [1] * TURN_MAX + [0] * TURN_MAX + [1] * TURN_MAX
+
+
 def test_turns_go_on_from_one_fetch_to_the_next() -> None:
     rig = Rig()
     worker = rig.worker()

@@ -278,6 +278,9 @@ def test_a_grace_of_zero_gives_a_worker_up_with_its_connection() -> None:
 def test_a_heartbeat_shows_what_the_worker_says_of_itself() -> None:
     rig = Rig()
     worker = rig.worker()
+    (info,) = workers(rig)
+    assert (info.running, info.prefetched, info.rss_bytes, info.note) == (0, 0, 0, "")
+
     worker.step(Heartbeat(0, running=2, prefetched=3, rss_bytes=4, note="loop blocked 14 s at app.py:88"))
 
     (info,) = workers(rig)
