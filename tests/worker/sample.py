@@ -124,6 +124,17 @@ async def raises_value() -> None:
 
 
 @app.task
+async def raises_from_afar() -> None:
+    """What it waits for raises, in another task."""
+
+    async def other() -> None:
+        await asyncio.sleep(0)
+        raise ValueError("from afar")
+
+    await asyncio.create_task(other())
+
+
+@app.task
 async def fails() -> None:
     raise tq.Fail("bad data")
 

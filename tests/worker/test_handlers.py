@@ -81,7 +81,7 @@ async def test_a_cancel_that_an_ended_handler_left_behind_harms_nobody(broker: B
     assert [await broker.result(token) for token in tokens] == ["timed out inside"] * 4
 
 
-@pytest.mark.parametrize("task_type", ["raises_value", "thread_raises", "process_raises"])
+@pytest.mark.parametrize("task_type", ["raises_value", "raises_from_afar", "thread_raises", "process_raises"])
 async def test_an_exception_is_reported_with_its_type_text_and_traceback(
     broker: Broker, worker: Worker, task_type: str
 ) -> None:
@@ -90,7 +90,7 @@ async def test_an_exception_is_reported_with_its_type_text_and_traceback(
     failure = await broker.failure(token)
 
     assert failure.error_type == "ValueError"
-    assert failure.message in ("in the loop", "in a thread", "in a process")
+    assert failure.message in ("in the loop", "from afar", "in a thread", "in a process")
     assert "sample.py" in failure.traceback
     assert "tq/worker" not in failure.traceback
     assert not failure.is_final

@@ -297,6 +297,8 @@ def _rest_of(coroutine: Coroutine[Any, Any, Any], awaited: Any, scope: Scope) ->
             try:
                 value = yield awaited
             except BaseException as error:
+                # This frame would stand between the handler and what it waited for.
+                error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
                 awaited = scope.run(coroutine.throw, error)
             else:
                 awaited = scope.run(coroutine.send, value)

@@ -3,7 +3,9 @@
 import time
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
+from pathlib import Path
 from random import Random
+from types import TracebackType
 from typing import Any, Protocol
 
 import msgspec
@@ -17,6 +19,8 @@ from tq.model.durations import format_ms
 from tq.model.errors import InvalidArgument
 from tq.model.task import StoredTask
 from tq.worker.outbox import HandedBack, Outcome, Stopped
+
+_OWN_CODE = f"{Path(__file__).parent.parent}/"
 
 
 class Why(Enum):
@@ -172,7 +176,7 @@ class Caller:
         """The outcome of a handler that was asked to stop, and did so with `error`."""
         if run.why is not Why.TIMEOUT:
             return self.not_started(run)
-        timeout = _timeout_error(run).with_traceback(error.__traceback__)
+        timeout = _timeout_error(run).with_traceback(_without_end(error.__traceback__))
         report = invocation.raised(run.lease, timeout, attempt=run.attempt, chance=self._chance(), is_timeout=True)
         assert not isinstance(report, Snoozed)
         return report
@@ -180,3 +184,15 @@ class Caller:
 
 def _timeout_error(run: Run) -> TimeoutError:
     return TimeoutError(f"ran longer than its timeout of {format_ms(run.stored.spec.timeout_ms)}")
+
+
+def _without_end(trace: TracebackType | None) -> TracebackType | None:
+    """A traceback that ends with the last frame that is not tq's: a signal handler may have raised."""
+    last, step = None, trace
+    while step is not None:
+        if not step.tb_frame.f_code.co_filename.startswith(_OWN_CODE):
+            last = step
+        step = step.tb_next
+    if last is not None:
+        last.tb_next = None
+    return trace
