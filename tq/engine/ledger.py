@@ -308,14 +308,12 @@ class Ledger:
         self.changes.tables[Table.STATES][task_id] = encode(state)
 
     def leave(self, record: Record) -> None:
-        """Take a task out of the index of the state it is in; the caller puts it into another at once."""
-        stored, state, lease = record.stored, record.state, record.lease
-        lane = self.lane_of(stored)
+        """Take a task that is not leased out of the index of the state it is in; the caller puts it into another."""
+        assert record.lease is None, "a lease ends by drop_lease"
+        state = record.state
+        lane = self.lane_of(record.stored)
         row = lane.queue.row
         self.touch(lane.queue)
-        if lease is not None:
-            self.drop_lease(lease)
-            return
         match state.state:
             case State.PENDING if state.sequence:
                 self.remove_ready(lane, state.sequence)
@@ -366,7 +364,7 @@ class Ledger:
         self.changes.put(Table.LEASES, lease.id, encode(row))
 
     def enter_final(self, record: Record, state: State, now_ms: int, **fields: object) -> TaskState:
-        """Put a task that just left its index into a final state, and tell those who wait for it.
+        """Put a task that just left its index among the dead letters or the cancelled, and tell those who wait for it.
 
         Args:
             fields: what of TaskState is to change besides the state and its times.
@@ -374,10 +372,6 @@ class Ledger:
         row = self.lane_of(record.stored).queue.row
         retention = self.settings.persistence
         match state:
-            case State.COMPLETED:
-                row.completed += 1
-                row.completed_total += 1
-                keep_ms = record.options.result_ttl_ms
             case State.DEAD_LETTER:
                 row.dead += 1
                 row.dead_total += 1
