@@ -183,6 +183,17 @@ def test_no_queue_priority_starves() -> None:
     assert ran[1] == ran[2] == 5
 
 
+def test_a_lower_queue_priority_has_its_turn_within_one_large_fetch() -> None:
+    rig = Rig()
+    worker = rig.worker(queues={"top": 10, "bottom": 1})
+    rig.submit(*(task(number, queue="top") for number in range(1, 701)))
+    rig.submit(*(task(number, queue="bottom") for number in range(1_001, 1_101)))
+
+    order = worker.numbers(16 * TURN_MAX)
+
+    assert [place // TURN_MAX for place, number in enumerate(order) if number > 1_000] == [15] * TURN_MAX
+
+
 def test_queues_of_equal_priority_take_turns() -> None:
     rig = Rig()
     worker = rig.worker()
