@@ -40,6 +40,14 @@ async def waits(ctx: tq.Context) -> None:
 
 
 @app.task
+async def notes_what_cannot_be_sent(ctx: tq.Context) -> str:
+    """A file name of undecodable bytes, say."""
+    ctx.progress(0.5, "half \udcff")
+    await asyncio.sleep(0.5)
+    return "noted"
+
+
+@app.task
 async def waits_a_little(seconds: float, ctx: tq.Context) -> str:
     ctx.progress(0, "started")
     await asyncio.sleep(seconds)

@@ -190,6 +190,13 @@ async def test_progress_of_every_kind_of_handler_arrives(broker: Broker, worker:
     await broker.stop(*tokens[:2])
 
 
+async def test_a_note_that_cannot_be_sent_as_it_is_harms_nobody(broker: Broker, worker: Worker) -> None:
+    token = broker.deliver("notes_what_cannot_be_sent")
+
+    assert await broker.progress(token) == "half ?"
+    assert await broker.result(token) == "noted"
+
+
 async def test_kinds_together_run_no_more_than_the_slots(broker: Broker, worker: Worker) -> None:
     """`concurrency: 4` is a promise: to a database with four connections, say."""
     running = [broker.deliver(name) for name in ("waits", "thread_looks", "waits", "thread_looks")]

@@ -6,10 +6,13 @@ import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.worker.rig import PATIENCE_SECONDS, Broker, a_broker, a_worker, is_alive, task_id_of
 from tq.model.commands import WorkerDied
+from tq.model.replies import Deliver, Delivery
+from tq.worker.lifeline import EXIT_UNSETTLED
 
 
 @pytest.fixture
@@ -102,6 +105,22 @@ async def test_a_handler_process_ends_with_its_worker_process(broker: Broker) ->
         os.kill(child.pid, signal.SIGKILL)
 
         await _gone(handler_process)
+
+
+async def test_a_process_that_makes_no_sense_of_the_broker_is_replaced(broker: Broker) -> None:
+    """It might hold what it did not understand for ever; dead, its leases are free."""
+    async with a_worker(broker.address) as worker:
+        first = await broker.worker()
+
+        broker.send(Deliver([Delivery(7, 1, msgspec.Raw(b"\xc0"))]))
+
+        death = await broker.next(WorkerDied)
+        second = await broker.worker(2)
+        event = await worker.logged("supervisor_error")
+
+    assert (death.incarnation, death.exit_code, death.running) == (first.incarnation, EXIT_UNSETTLED, [])
+    assert second.pid != first.pid
+    assert "ValidationError" in event["exception"]
 
 
 @pytest.mark.parametrize(

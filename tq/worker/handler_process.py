@@ -57,8 +57,11 @@ class _Worker:
         return not select.select([self._connection], [], [], seconds)[0]
 
     def send(self, message: FromProcess) -> None:
-        with self._sending:
-            send_frame(self._connection, message)
+        try:
+            with self._sending:
+                send_frame(self._connection, message)
+        except OSError:
+            os._exit(0)
 
 
 class _Handlers:

@@ -130,6 +130,7 @@ class Caller:
 
     def note(self, run: Run, fraction: float, note: str) -> None:
         """A handler says how far it is."""
+        note = note.encode("utf-8", "replace").decode()  # lone surrogates, as in undecodable file names, cannot be sent
         self._notes[run.token] = ProgressNote(run.task_id, run.token, fraction, note)
 
     def take_notes(self) -> list[ProgressNote]:

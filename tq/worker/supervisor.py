@@ -12,6 +12,7 @@ import time
 from asyncio import Future
 from collections.abc import Callable, Mapping
 from random import Random
+from typing import Any
 
 import psutil
 
@@ -146,6 +147,7 @@ class Supervisor:
     def run(self) -> None:
         """Work until told to stop, and everything is settled or time is up."""
         asyncio.set_event_loop(self._loop)
+        self._loop.set_exception_handler(_end_on_defect)
         try:
             self._loop.run_until_complete(self._work())
         except BaseException:
@@ -435,6 +437,15 @@ class Supervisor:
                     self._changed.clear()
                     await self._changed.wait()
         return is_true()
+
+
+def _end_on_defect(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """An error in a callback: what it left undone, such as an outcome not reported, would be held for ever. So this
+    process ends, which frees its leases, and is replaced."""
+    error = context.get("exception")
+    log.error("supervisor_error", extra={"what": context["message"]}, exc_info=error)
+    if ("handle" in context or "protocol" in context) and not isinstance(error, OSError):
+        os._exit(EXIT_UNSETTLED)
 
 
 def _forget(future: "Future[Reply]") -> None:

@@ -49,7 +49,8 @@ def _innermost(frames: list[FrameType]) -> str:
     if not frames:
         return ""
     own = next((frame for frame in frames if not _is_library(frame)), frames[0])
-    return f"{Path(own.f_code.co_filename).name}:{own.f_lineno}"
+    name = Path(own.f_code.co_filename).name.encode("utf-8", "replace").decode()  # it travels to the broker
+    return f"{name}:{own.f_lineno}"
 
 
 def _outwards(frame: FrameType) -> Iterator[FrameType]:
