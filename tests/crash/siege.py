@@ -18,8 +18,10 @@ from tests.crash.broker import ROOT, Broker, a_broker
 from tests.crash.ledger import Ledger
 from tq.app.codec import ARGUMENTS, encode
 from tq.client.async_client import AsyncClient
+from tq.client.ids import new_id
 from tq.client.task import Task
 from tq.model.commands import Backup, GetTask, ListQueues, ListTasks
+from tq.model.ids import format_id
 from tq.model.replies import Affected, QueuePage, TaskPage, TaskReply
 from tq.model.task import State, TaskView
 from tq.storage.backup import restore_backup
@@ -284,18 +286,26 @@ class Siege:
     async def _use_the_public_client(self) -> None:
         """Submit and wait as applications do: the client repeats by itself."""
         client = AsyncClient(self.broker.address)
+        payload = encode({"path": str(self._notes)})
         while not self.town.is_over:
-            try:
-                ids = await client.submit_tasks(
-                    Task("quick", encode({"path": str(self._notes)}), queue=REAL_QUEUE, content_type=ARGUMENTS)
-                    for _ in range(20)
-                )
-                self._real_ids += ids
-                await asyncio.gather(*(client.wait_for_result(task_id, timeout=60) for task_id in ids))
-            except AGAIN:
-                # The client gave up after some seconds: a broker that is killed in its start is away for longer.
-                await asyncio.sleep(0.05)
+            ids = [format_id(new_id()) for _ in range(20)]
+            self._real_ids += ids
+            tasks = [Task("quick", payload, queue=REAL_QUEUE, content_type=ARGUMENTS, id=task_id) for task_id in ids]
+            await _patiently(lambda tasks=tasks: client.submit_tasks(tasks))  # type: ignore[misc]
+            for task_id in ids:
+                await _patiently(lambda task_id=task_id: client.wait_for_result(task_id, timeout=60))  # type: ignore[misc]
         await client.close()
+
+
+async def _patiently(call: Callable[[], Awaitable[object]]) -> None:
+    """The client gives up after some seconds; a broker that is killed in its start is away for longer."""
+    while True:
+        try:
+            await call()
+        except AGAIN:
+            await asyncio.sleep(0.05)
+        else:
+            return
 
 
 async def besiege(plan: Plan, *, program: Sequence[str] = ("tq.cli.main",)) -> Counter[str]:
