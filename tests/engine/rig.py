@@ -101,9 +101,10 @@ class Rig:
             self.sent[session].append(message)
 
     def turn(self) -> None:
-        """Advance until nothing more is due at this moment, then commit."""
+        """Advance and commit until nothing more is due at this moment."""
         self.engine.advance(self.now_ms)
         while (deadline_ms := self.engine.next_deadline_ms()) is not None and deadline_ms <= self.now_ms:
+            self.commit()
             self.engine.advance(self.now_ms)
         self.commit()
         broken = violations(self.rows, self.now_ms)

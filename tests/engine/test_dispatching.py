@@ -5,6 +5,7 @@ from collections import Counter
 from tests.engine.rig import SECOND, Rig, id_of, number_of, task
 from tq.engine.bounds import Bounds
 from tq.engine.dispatching import DELIVER_BYTES_MAX, TURN_MAX
+from tq.engine.tables import Table
 from tq.model.commands import Fetch, Heartbeat, PauseQueue, ResumeQueue
 from tq.model.replies import Affected, Deliver
 from tq.model.settings import BrokerSettings
@@ -283,6 +284,25 @@ def test_one_call_dispatches_a_bounded_number_and_says_that_there_is_more() -> N
     rig.turn()
 
     assert [number_of(delivery) for delivery in worker.deliveries()] == [4, 5]
+
+
+def test_one_batch_delivers_a_bounded_number_of_bytes_and_the_next_one_goes_on() -> None:
+    rig = Rig()
+    rig.submit(task(1))
+    length = len(rig.rows.tables[Table.BODIES][id_of(1)])
+    for bytes_max in (length, 2 * length, 2 * length + 1):
+        rig = Rig(bounds=Bounds(deliver_bytes_max=bytes_max))
+        worker = rig.worker()
+        rig.submit(*(task(number) for number in range(1, 6)))
+
+        worker.step(Fetch(0, 10))
+        rig.engine.advance(rig.now_ms)
+        rig.commit()
+
+        assert len(worker.deliveries()) == -(-bytes_max // length)
+        assert rig.engine.next_deadline_ms() == 0
+        rig.turn()
+        assert number_of(worker.deliveries()[-1]) == 5
 
 
 def test_a_delivery_carries_the_stored_task_the_attempt_and_a_token_of_its_own() -> None:
