@@ -19,6 +19,7 @@ _take_async_exc_back = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_ulong, ctypes.c_
     ("PyThreadState_SetAsyncExc", ctypes.pythonapi)
 )
 _ARRIVAL_SECONDS = 0.001
+_TRACED_TRIES = 50
 
 
 class Interrupted(BaseException):
@@ -27,23 +28,37 @@ class Interrupted(BaseException):
     `finally`, and let it go on."""
 
 
+def raise_in_thread(thread_id: int) -> None:
+    """Raise Interrupted in a thread, as soon as it runs Python."""
+    if sys.version_info < (3, 12) and sys.gettrace() is not None:
+        _raise_in_traced_thread(thread_id)
+    else:
+        _set_async_exc(thread_id, Interrupted)
+
+
 class _Calm(BaseException):
     """Raised by this module in its own thread, and caught at once."""
 
 
-def raise_in_thread(thread_id: int) -> None:
-    """Raise Interrupted in a thread, as soon as it runs Python."""
-    _set_async_exc(thread_id, Interrupted)
-    if sys.version_info < (3, 12) and sys.gettrace() is not None:
-        # CPython 3.11 has all traced threads (a debugger, coverage) spin at their next call as long as an exception
-        # waits for a thread that is busy in C. So there it has a moment, and is taken back; to stop the spinning
-        # takes an exception that does arrive. No Python function may be called until then.
+def _raise_in_traced_thread(thread_id: int) -> None:
+    """The same under a debugger or coverage in CPython 3.11, within some tries or not at all.
+
+    There, traced threads spin at their next call of a Python function while an exception waits for a thread that is
+    busy in C. So it waits for a moment only, again and again until it has arrived, which its `__init__` tells; what ends
+    the spinning is an exception that does arrive. No Python function may be called in between.
+    """
+    waiting = [True]
+    exception = type("Interrupted", (Interrupted,), {"__init__": waiting.clear})
+    for _ in range(_TRACED_TRIES):
+        _set_async_exc(thread_id, exception)
         time.sleep(_ARRIVAL_SECONDS)
         _take_async_exc_back(thread_id, None)
-        try:  # noqa: SIM105 - that would be such a function
+        try:  # noqa: SIM105 - that would call a Python function
             _set_async_exc(threading.get_ident(), _Calm)
         except _Calm:
             pass
+        if not waiting:
+            break
 
 
 class Guard:
