@@ -44,8 +44,8 @@ def _raise_in_traced_thread(thread_id: int) -> None:
     """The same under a debugger or coverage in CPython 3.11, within some tries or not at all.
 
     There, traced threads spin at their next call of a Python function while an exception waits for a thread that is
-    busy in C. So it waits for a moment only, again and again until it has arrived, which its `__init__` tells; what ends
-    the spinning is an exception that does arrive. No Python function may be called in between.
+    busy in C. So it waits for a moment only, again and again until it has arrived, which its `__init__` tells; what
+    ends the spinning is an exception that does arrive. No Python function may be called in between.
     """
     waiting = [True]
     exception = type("Interrupted", (Interrupted,), {"__init__": waiting.clear})
