@@ -117,6 +117,33 @@ def test_without_room_the_store_stays_as_it_is(disk: Path) -> None:
     store.close()
 
 
+def test_reads_go_on_though_the_room_is_gone_in_the_middle_of_opening(
+    disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old database is closed by then."""
+    store = RocksStore.open(disk / "data")
+    hog = take_all_room(disk, leave=128 << 10)
+    last = write_until_full(store, 0)
+    (disk / "data" / BALLAST_NAME).unlink(missing_ok=True)
+    hog.unlink()
+    take_all_room(disk, leave=0)
+    monkeypatch.setattr(RocksStore, "_room_to_open", lambda self: 0)
+
+    for _ in range(2):
+        with pytest.raises(DiskFull):
+            store.reopen()
+
+        assert whole_batches(store, rows=100)[:last] == list(range(1, last + 1))
+        with pytest.raises(DiskFull):
+            store.apply(batch(last + 1))
+    hog.unlink()
+    store.reopen()
+    found = whole_batches(store, rows=100)
+    assert found[:last] == list(range(1, last + 1))
+    fill(store, range(len(found) + 1, len(found) + 4), rows=100)
+    store.close()
+
+
 def test_closing_a_store_on_a_full_disk_lets_go_of_it(disk: Path) -> None:
     store = RocksStore.open(disk / "data")
     hog = take_all_room(disk, leave=512 << 10)

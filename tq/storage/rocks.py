@@ -8,7 +8,7 @@ from typing import Self
 from tq.engine.tables import META_ENGINE, Table, Writes
 from tq.model.errors import DiskFull, StorageFailed, TqError
 from tq.storage.backup import remove_checkpoints, write_backup
-from tq.storage.database import Database
+from tq.storage.database import Database, Recovery
 from tq.storage.disk import Ballast, free_bytes
 from tq.storage.failures import FREE_SPACE_HINT, storage_error
 from tq.storage.high_water import HighWaterFile
@@ -139,7 +139,12 @@ class RocksStore:
         if self.disk_free_bytes() < self._room_to_open():
             raise DiskFull(f"there is too little room on the disk of {self.directory}", hint=FREE_SPACE_HINT)
         close_quietly(self._database)
-        self._database, self.report = open_database(self.directory)
+        try:
+            self._database, self.report = open_database(self.directory)
+        except DiskFull:
+            # Others took the room meanwhile. Reads go on; what may be cut off the log was found out before that failed.
+            self._database = Database(self.directory / DATABASE_NAME, Recovery.PREFIX, read_only=True)
+            raise
         self._engine_row = self._database.get(Table.META, META_ENGINE)
         self._failure = None
 
