@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.protocol.messages import FROM_BROKER, REQUESTS, messages_of, tag_of
-from tq.model.commands import GetTask, Hello, LeaseRef, Release, Submit, WorkerHello
+from tq.model.commands import GetTask, Hello, LeaseRef, ListTasks, Release, Submit, WorkerHello
 from tq.model.errors import ERRORS, InternalError, ProtocolViolation
 from tq.model.replies import Affected, Deliver, Delivery, ErrorReply
 from tq.model.task import StoredTask, TaskSpec
@@ -152,3 +152,14 @@ def test_a_code_of_the_future_is_an_internal_error_that_names_it() -> None:
 
     assert type(error) is InternalError
     assert (error.message, error.hint) == ("NEW_TROUBLE: text", "hint")
+
+
+def test_a_wrong_value_is_not_quoted_whole() -> None:
+    """It goes into a log and a reply, and a stranger chose it."""
+    array = msgspec.msgpack.decode(body(ListTasks(1)))
+    array[2] = "dead" * 70_000
+
+    for spoiled in (array, ["x" * 70_000], [6, 1, "x" * 70_000]):
+        with pytest.raises(ProtocolViolation) as caught:
+            decode_request(msgspec.msgpack.encode(spoiled))
+        assert len(caught.value.message) < 400

@@ -13,6 +13,7 @@ from tq.model.replies import ErrorReply, FromBroker
 from tq.protocol.frames import HEADER
 
 PROTOCOL_VERSION = 1
+REASON_CHARS_MAX = 300
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_request: Callable[[bytes], Request] = msgspec.msgpack.Decoder(Request).decode
@@ -35,7 +36,7 @@ def decode_request(frame: bytes) -> Request:
     try:
         return _decode_request(frame)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as cause:
-        raise ProtocolViolation(f"not a request: {cause}") from None
+        raise ProtocolViolation(f"not a request: {_in_short(cause)}") from None
 
 
 def decode_from_broker(frame: bytes) -> FromBroker:
@@ -47,7 +48,13 @@ def decode_from_broker(frame: bytes) -> FromBroker:
     try:
         return _decode_from_broker(frame)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as cause:
-        raise ProtocolViolation(f"not a reply: {cause}") from None
+        raise ProtocolViolation(f"not a reply: {_in_short(cause)}") from None
+
+
+def _in_short(cause: Exception) -> str:
+    """What is wrong, without all of it: msgspec quotes a wrong value whole, and this goes to logs and replies."""
+    text = str(cause)
+    return text if len(text) <= REASON_CHARS_MAX else f"{text[:REASON_CHARS_MAX]}..."
 
 
 def to_reply(request_id: int, error: TqError) -> ErrorReply:
