@@ -240,9 +240,13 @@ class Worker:
         """Work until cancelled."""
         while True:
             held = [LeaseRef(task_id, token) for task_id, token in self._held.items()]
-            hello = WorkerHello(self._name, self._incarnation, "here", 1, ["mail", "resize"], held=held)
+            incarnation = self._incarnation
+            hello = WorkerHello(self._name, incarnation, "here", 1, ["mail", "resize"], held=held)
             self._connection = None
             self._connection, self._boot = await self.town.connect(Hello(0, 1, worker=hello), self._on_push)
+            if incarnation != self._incarnation:  # it crashed while it connected, and holds nothing of this
+                await self._connection.close()
+                continue
             for task_id in self._connection.welcome.lost:
                 self._held.pop(task_id, None)
             self._fetch(max(1, self._credit - len(self._held)))
