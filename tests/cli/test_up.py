@@ -4,6 +4,7 @@ import contextlib
 import json
 import signal
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tests.cli.processes import Daemon, daemon, environment, on_terminal, run_tq
 from tq.client.blocking import Client
 from tq.client.task import Task
 from tq.model.task import State
+from tq.worker.supervisor import SAME_SIGNAL_SECONDS
 
 ROOT = Path(__file__).parents[2]
 APP = "tests.cli.handlers:app"
@@ -183,6 +185,9 @@ def test_a_second_signal_hands_back_what_runs_and_no_attempt_is_used(tmp_path: P
             assert process.process.poll() is None
         process.process.send_signal(signal.SIGTERM)
         process.wait_for("Stopping")
+        process.process.send_signal(signal.SIGTERM)  # so soon it is the first one once more, as timeout(1) sends it
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.process.wait(2 * SAME_SIGNAL_SECONDS)
         code = process.end(signal.SIGTERM)
 
     with _up(tmp_path) as (_, client):

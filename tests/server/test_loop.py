@@ -4,7 +4,7 @@ import asyncio
 
 from tests.server.bench import ID, bench, submit, worker_hello
 from tq.model.commands import Fetch, GetStats, GetTask, Heartbeat, Hello, Submit
-from tq.model.errors import InvalidArgument
+from tq.model.errors import InvalidArgument, StorageCorrupt, StorageFailed
 from tq.model.replies import (
     Affected,
     Deliver,
@@ -176,7 +176,17 @@ async def test_a_defect_in_a_read_is_internal_on_the_wire_and_its_trace_stays_in
     assert len(b.cores) == 1
 
 
-async def test_a_defect_in_the_middle_of_a_change_throws_the_engine_away_and_what_it_had_not_committed() -> None:
+@pytest.mark.parametrize(
+    ("trouble", "code"),
+    [
+        (ZeroDivisionError(), "INTERNAL"),
+        (StorageCorrupt("a row that cannot be read"), "STORAGE_CORRUPT"),
+        (StorageFailed("a read that failed"), "STORAGE_FAILED"),
+    ],
+)
+async def test_trouble_in_the_middle_of_a_change_throws_the_engine_away_and_what_it_had_not_committed(
+    trouble: Exception, code: str
+) -> None:
     """A step that stopped half way may have left anything behind: none of it may reach the disk."""
     async with bench() as b:
         culprit, victim, idle = b.session(1), b.session(2), b.session(4)
@@ -187,7 +197,7 @@ async def test_a_defect_in_the_middle_of_a_change_throws_the_engine_away_and_wha
             assert isinstance(request, Submit)
             spoiled.write()
             if session == 1:
-                raise ZeroDivisionError
+                raise trouble
             return Submitted(request.request_id)
 
         spoiled.on_step = fail
@@ -198,7 +208,7 @@ async def test_a_defect_in_the_middle_of_a_change_throws_the_engine_away_and_wha
 
     assert [type(m) for m in culprit.received] == [ErrorReply]
     assert [m.code for m in culprit.received + victim.received if isinstance(m, ErrorReply)] == [
-        "INTERNAL",
+        code,
         "OUTCOME_UNKNOWN",
     ]
     assert b.store.applied == []

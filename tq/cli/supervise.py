@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from asyncio.subprocess import Process
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
@@ -17,6 +18,7 @@ from tq.cli.terminal import is_attended, say
 from tq.model.settings import Settings
 from tq.server.broker import SWITCH_SECONDS, Broker, open_store
 from tq.server.logging import make_logger
+from tq.worker.supervisor import SAME_SIGNAL_SECONDS
 
 
 class Plan(NamedTuple):
@@ -44,6 +46,7 @@ class Supervisor:
         self._watchers: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
         self._signals = 0
+        self._signalled_at = 0.0
         self.exit_code = Exit.OK
 
     async def run(self) -> None:
@@ -132,12 +135,16 @@ class Supervisor:
         return {**os.environ, "TQ_URL": address}
 
     def _on_signal(self) -> None:
+        now = time.monotonic()
+        if self._signals and now - self._signalled_at < SAME_SIGNAL_SECONDS:
+            return
         self._signals += 1
+        self._signalled_at = now
         self._stop.set()
         if self._signals > 1:
-            # The second SIGTERM of a worker hands back at once what runs; after that, patience is over.
+            # At SIGQUIT a worker hands back at once what it runs; after that, patience is over.
             for process in self._parts.values():
-                _end(process, signal.SIGTERM if self._signals == 2 else signal.SIGKILL)
+                _end(process, signal.SIGQUIT if self._signals == 2 else signal.SIGKILL)
 
     async def _stop_parts(self) -> None:
         if self._parts:

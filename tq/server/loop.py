@@ -19,7 +19,7 @@ import msgspec
 from structlog.typing import FilteringBoundLogger
 
 from tq.model.commands import Backup, Hello, Wait
-from tq.model.errors import DiskFull, InternalError, TqError
+from tq.model.errors import DiskFull, InternalError, StorageCorrupt, StorageFailed, TqError
 from tq.model.replies import ErrorReply, FromBroker, Reply, StatsReply, Stopping, Welcome
 from tq.protocol.codec import encode_frame, to_reply
 from tq.server.admission import READS, SILENT, Condition, declared_unknown, refusals
@@ -204,12 +204,15 @@ class BrokerLoop:
                         reply = self._handle(session, request, now_ms)
                     else:
                         reply = step(session_id, request, now_ms)  # type: ignore[arg-type]
+                except (StorageFailed, StorageCorrupt) as unreadable:
+                    reply = self._excuse(session, request, unreadable, unreadable)
                 except TqError as error:
                     reply = to_reply(request.request_id, error)
                     if request.request_id == 0:
                         session.finish()
                 except Exception as defect:
-                    reply = self._excuse(session, request, defect)
+                    what = f"{type(request).__name__} failed by a defect of the broker"
+                    reply = self._excuse(session, request, defect, InternalError(what, hint="its log has the trace"))
                 if reply is not None:
                     replies.append(reply)
                 elif type(request) in SILENT:
@@ -248,22 +251,20 @@ class BrokerLoop:
             self._answer_bytes += len(encode_frame(reply))
         return reply
 
-    def _excuse(self, session: Session, request: Taken, defect: Exception) -> Reply:
-        """The answer to a request that met a defect of the engine: its trace goes to the log and nowhere else.
+    def _excuse(self, session: Session, request: Taken, cause: Exception, excuse: TqError) -> Reply:
+        """The answer to a request that met a defect, or a row that cannot be read: that is no refusal, for a refusal
+        changes nothing. The trace goes to the log and nowhere else.
 
         Raises:
             _EngineInDoubt: the request changes things and may have stopped half way.
         """
         kind = type(request)
-        self._log.error("request_failed", session=session.session_id, request=kind.__name__, exc_info=defect)
-        excuse = to_reply(
-            request.request_id,
-            InternalError(f"{kind.__name__} failed by a defect of the broker", hint="its log has the trace"),
-        )
+        self._log.error("request_failed", session=session.session_id, request=kind.__name__, exc_info=cause)
+        reply = to_reply(request.request_id, excuse)
         if kind in READS:
-            return excuse
-        session.send([excuse])
-        raise _EngineInDoubt from defect
+            return reply
+        session.send([reply])
+        raise _EngineInDoubt from cause
 
     # Commit and release
 

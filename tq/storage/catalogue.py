@@ -122,6 +122,7 @@ class Catalogue:
             case State.CANCELLED:
                 recount.cancelled += 1
         self._use_sequence(max(record.stored.sequence, state.sequence))
+        self.meta.last_id = max(self.meta.last_id, record.id)
         if record.lease is not None:
             self._use_sequence(record.lease.sequence)
             self.meta.next_token = max(self.meta.next_token, record.lease.token + 1)
@@ -142,7 +143,7 @@ class Catalogue:
         for number, lane_row in self._lane_rows.items():
             yield from self._lane_mismatch(number, lane_row)
         if self.meta != self._stored_meta:
-            what = f"the engine would use numbers again: {self._stored_meta}, should be {self.meta}"
+            what = f"the engine would use numbers or ids again: {self._stored_meta}, should be {self.meta}"
             yield Mismatch(what, Table.META, META_ENGINE, encode(self.meta))
         for number in self._orphans:
             yield Mismatch(f"lane {number} belongs to no queue", Table.LANES, U32.pack(number), None)

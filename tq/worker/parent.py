@@ -102,6 +102,7 @@ class Parent:
         for which in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             if signal.getsignal(which) is not signal.SIG_IGN:  # as nohup has it
                 loop.add_signal_handler(which, self.stop)
+        loop.add_signal_handler(signal.SIGQUIT, self.stop_now)
         log.info(
             "worker_starting",
             extra={
@@ -135,9 +136,14 @@ class Parent:
             for process in self._processes:
                 process.drain()
         elif time.monotonic() - self._stopping_at > SAME_SIGNAL_SECONDS:
-            log.info("stopping_now")
-            for process in self._processes:
-                process.stop()
+            self.stop_now()
+
+    def stop_now(self) -> None:
+        """Let all hand back what they run, and end: a second signal, or SIGQUIT, which needs no first."""
+        log.info("stopping_now")
+        self._stopping.set()
+        for process in self._processes:
+            process.stop()
 
     async def _keep_one(self) -> None:
         """One process after the other, until the worker stops or the broker sends this one away."""
