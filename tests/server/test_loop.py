@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from tests.server.bench import ID, bench, submit, worker_hello
 from tq.model.commands import Fetch, GetStats, GetTask, Heartbeat, Hello, Submit
 from tq.model.errors import InvalidArgument, StorageCorrupt, StorageFailed
