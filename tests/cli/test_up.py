@@ -97,6 +97,7 @@ def test_a_busy_port_is_an_error_for_a_broker_alone(tmp_path: Path) -> None:
 
     assert done.returncode == 2
     assert f"port {port} of 127.0.0.1 is in use" in done.stderr
+    assert "Traceback" not in done.stderr  # the loop's first turn must not look for the store that was closed again
 
 
 def test_a_data_directory_in_use_exits_5(tmp_path: Path) -> None:

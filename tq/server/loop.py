@@ -117,6 +117,7 @@ class BrokerLoop:
         self._is_dirty = False
         self._sync_started_ns = 0
         self._is_turn_due = False
+        self._is_closed = False
         self._alarm = Alarm(self._loop, self._schedule)
         self._gathering = Gathering(self._loop, self._schedule)
         self._sync_timer: asyncio.TimerHandle | None = None
@@ -168,7 +169,7 @@ class BrokerLoop:
 
     def _turn(self) -> None:
         self._is_turn_due = False
-        if self.died.done():
+        if self._is_over():
             return
         try:
             self._step_inbox()
@@ -177,6 +178,10 @@ class BrokerLoop:
                 self._arm_timer()
         except Exception as failure:
             self._handle_failure(failure)
+
+    def _is_over(self) -> bool:
+        """Whether a callback that was due when the broker died or closed comes too late: there is no store any more."""
+        return self._is_closed or self.died.done()
 
     def _is_gathering(self) -> bool:
         return self._gathering.is_on(self._intake.unsettled, self._intake.unsettled_bytes)
@@ -328,7 +333,7 @@ class BrokerLoop:
     def _on_synced(self, failure: Exception | None) -> None:
         """A sync ended: start the next commit if enough has gathered, and release what is now on disk."""
         self._is_syncing = False
-        if self.died.done():
+        if self._is_over():
             return
         if failure is not None:
             self._handle_failure(failure)
@@ -518,6 +523,7 @@ class BrokerLoop:
         Raises:
             TqError: the disk refused.
         """
+        self._is_closed = True
         self._stop_timers()
         if not self._thread.stop(sync_seconds_max):
             self._log.error("sync_hangs", seconds=sync_seconds_max)
