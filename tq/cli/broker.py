@@ -11,6 +11,7 @@ from tq.cli.serving import (
     Port,
     Socket,
     Sync,
+    broker_flags,
     run_loop,
 )
 
@@ -35,18 +36,9 @@ def broker(
 
     All settings: tq config show. Stopped twice it ends at once, which loses nothing that was acknowledged.
     """
-    from tq.config.loading import Flag, load_settings
+    from tq.config.loading import load_settings
     from tq.server.broker import run_broker
 
-    flags = (
-        Flag("--host", "broker.host", host),
-        Flag("--port", "broker.port", port),
-        Flag("--data-dir", "persistence.data_dir", None if data_dir is None else str(data_dir)),
-        Flag("--socket", "broker.socket", socket),
-        Flag("--insecure", "broker.insecure", insecure),
-        Flag("--sync", "persistence.sync", sync),
-        Flag("--log-level", "log.level", log_level),
-        Flag("--log-format", "log.format", log_format),
-    )
+    flags = broker_flags(host, port, data_dir, socket, insecure, sync, log_level, log_format)
     settings = load_settings(config, flags=flags).settings
     run_loop(run_broker(settings, is_ephemeral=is_ephemeral))

@@ -2,9 +2,12 @@
 
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from tq.config.loading import Flag
 
 Host = Annotated[
     str | None, typer.Option("--host", metavar="ADDRESS", help="Address to listen on.  [default: 127.0.0.1]")
@@ -37,6 +40,31 @@ LogFormat = Annotated[
     Literal["auto", "json", "console"] | None,
     typer.Option("--log-format", help="auto: console on a terminal, else JSON lines.  [default: auto]"),
 ]
+
+
+def broker_flags(
+    host: str | None,
+    port: int | None,
+    data_dir: Path | None,
+    socket: str | None,
+    insecure: bool | None,
+    sync: str | None,
+    log_level: str | None,
+    log_format: str | None,
+) -> list["Flag"]:
+    """The flags of a broker, as the settings that they are; None: not given."""
+    from tq.config.loading import Flag
+
+    return [
+        Flag("--host", "broker.host", host),
+        Flag("--port", "broker.port", port),
+        Flag("--data-dir", "persistence.data_dir", None if data_dir is None else str(data_dir)),
+        Flag("--socket", "broker.socket", socket),
+        Flag("--insecure", "broker.insecure", insecure),
+        Flag("--sync", "persistence.sync", sync),
+        Flag("--log-level", "log.level", log_level),
+        Flag("--log-format", "log.format", log_format),
+    ]
 
 
 def run_loop(main: Coroutine[Any, Any, None]) -> None:

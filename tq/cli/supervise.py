@@ -16,7 +16,7 @@ from tq.cli.demo import DRIVER, demo_environment
 from tq.cli.exits import Exit
 from tq.cli.terminal import is_attended, say
 from tq.model.settings import Settings
-from tq.server.broker import SWITCH_SECONDS, Broker, open_store
+from tq.server.broker import Broker, open_store, prepare_process
 from tq.server.logging import make_logger
 from tq.worker.supervisor import SAME_SIGNAL_SECONDS
 
@@ -58,7 +58,7 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._on_signal)
-        sys.setswitchinterval(SWITCH_SECONDS)
+        prepare_process()
         await self._broker.start()
         try:
             self._broker.died.add_done_callback(lambda _: self._stop.set())

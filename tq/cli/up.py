@@ -18,6 +18,7 @@ from tq.cli.serving import (
     Port,
     Socket,
     Sync,
+    broker_flags,
     run_loop,
 )
 
@@ -73,14 +74,7 @@ def up(
             Flag("--concurrency", "worker.concurrency", concurrency),
             Flag("--processes", "worker.processes", processes),
             Flag("--queues", "worker.queues", queues),
-            Flag("--host", "broker.host", host),
-            Flag("--port", "broker.port", port),
-            Flag("--data-dir", "persistence.data_dir", None if data_dir is None else str(data_dir)),
-            Flag("--socket", "broker.socket", socket),
-            Flag("--insecure", "broker.insecure", insecure),
-            Flag("--sync", "persistence.sync", sync),
-            Flag("--log-level", "log.level", log_level),
-            Flag("--log-format", "log.format", log_format),
+            *broker_flags(host, port, data_dir, socket, insecure, sync, log_level, log_format),
         ]
         loaded = load_settings(config, flags=[*(DEMO_SETTINGS if is_demo else ()), *flags])
         wanted = dict.fromkeys([*(apps or ()), *((APP,) if is_demo else ())])

@@ -274,8 +274,7 @@ async def run_broker(
     """
     log = make_logger(settings.log) if log is None else log
     store = open_store(settings, log, is_ephemeral=is_ephemeral)
-    _raise_file_limit()
-    sys.setswitchinterval(SWITCH_SECONDS)
+    prepare_process()
     broker = Broker(settings, store, log, is_ephemeral=is_ephemeral, takes_next_free_port=takes_next_free_port)
     loop = asyncio.get_running_loop()
     signalled: asyncio.Future[None] = loop.create_future()
@@ -330,8 +329,13 @@ def _connection_limits(settings: Settings) -> ConnectionLimits:
     )
 
 
-def _raise_file_limit() -> None:
-    """Have room for every connection and every file of RocksDB: the usual soft limit is about the former alone."""
+def prepare_process() -> None:
+    """Set the limits of a process that serves a broker.
+
+    Room for every connection and every file of RocksDB, where the usual soft limit is about the former alone; and an
+    interpreter that the commit thread gets when it needs it.
+    """
+    sys.setswitchinterval(SWITCH_SECONDS)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         with contextlib.suppress(ValueError, OSError):  # not every system allows its own hard limit
