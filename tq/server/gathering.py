@@ -11,7 +11,7 @@ requests have come as there usually are in a commit, there are no others to wait
 import asyncio
 from collections.abc import Callable, Mapping, Sized
 
-GATHER_SECONDS = 0.001
+GATHER_SECONDS = 0.002
 ANSWERS_MIN = 3
 """Fewer answers than this in a batch, and there is nobody else to wait for."""
 GATHERED_BYTES = 16 << 10
