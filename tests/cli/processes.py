@@ -181,6 +181,18 @@ class Terminal:
         """Press keys."""
         os.write(self._fd, text.encode())
 
+    def interrupt(self) -> None:
+        """Press Ctrl-C, once more each second until it ends.
+
+        A signal that comes just before input() begins to wait is seen only after the wait: it looks for a signal first,
+        and then waits. A person's second press is the way out of that.
+        """
+        deadline = monotonic() + SECONDS_MAX
+        while self.process.poll() is None and monotonic() < deadline:
+            self.type("\x03")
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(1)
+
     def read_until(self, text: str) -> str:
         """All output so far, once `text` is part of it."""
         deadline = monotonic() + SECONDS_MAX

@@ -109,7 +109,7 @@ def test_on_a_terminal_a_purge_asks_and_does_as_it_is_told(
 def test_ctrl_c_at_the_question_does_nothing(broker: RunningBroker, filled: str) -> None:
     with on_terminal("queue", "purge", filled, "-u", broker.address) as terminal:
         terminal.read_until("[y/N]")
-        terminal.type("\x03")
+        terminal.interrupt()
         assert terminal.end() != 0
 
     assert "Traceback" not in terminal.seen
