@@ -9,9 +9,10 @@ import pytest
 from msgspec.structs import replace
 
 from tests.client.scripted import LIMITS, Peer, scripted_broker, welcome
-from tq.client.async_client import AsyncClient, result_of
+from tq.client.async_client import AsyncClient
 from tq.client.ids import new_id
 from tq.client.task import Task
+from tq.client.tasks import result_of
 from tq.model import commands
 from tq.model.commands import Request, Submit
 from tq.model.errors import InvalidArgument, ProtocolViolation, QueueFull, TaskCancelled, TaskFailed, TaskNotFound

@@ -59,8 +59,8 @@ def names(running: set[threading.Thread]) -> set[str]:
 def public(kind: type) -> dict[str, inspect.Signature]:
     return {
         name: inspect.signature(member)
-        for name, member in vars(kind).items()
-        if inspect.isfunction(member) and (not name.startswith("_") or name == "__init__")
+        for name, member in inspect.getmembers(kind, inspect.isfunction)
+        if not name.startswith("_") or name == "__init__"
     }
 
 

@@ -88,6 +88,6 @@ class TaskHandle(Generic[R]):
 
     def _value(self, outcome: Outcome) -> R:
         # Imported here: a program that never waits for a result does without the network code.
-        from tq.client.async_client import result_of
+        from tq.client.tasks import result_of
 
         return self._read_result(result_of(outcome), outcome.content_type)

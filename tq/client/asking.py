@@ -1,0 +1,148 @@
+"""The base of the client's calls: one link to the broker, one request and its reply."""
+
+import re
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from tq.client.addresses import parse_address
+from tq.client.chunks import chunks_of
+from tq.client.ids import IdMaker, raw_id
+from tq.client.link import Link, make_hello
+from tq.client.loop_thread import LoopThread
+from tq.config.address import default_addresses
+from tq.model.commands import BATCH_MAX, Request
+from tq.model.errors import InvalidArgument, ProtocolViolation
+from tq.model.replies import Affected, Reply, Welcome
+
+if TYPE_CHECKING:
+    from tq.client.async_client import AsyncClient
+
+Id = str | bytes
+"""A task's id: the text of it, or its 16 bytes."""
+
+_FIELD = re.compile(r"\$\[(\d+)\]")
+R = TypeVar("R", bound=Reply)
+
+
+class Asking:
+    """What all calls of AsyncClient are made of; each module of calls is a class upon this one."""
+
+    def __init__(
+        self,
+        address: str | Sequence[str] | None = None,
+        *,
+        token: str = "",
+        name: str = "",
+        connect_timeout: float = 5.0,
+        reconnect_timeout: float = 30.0,
+    ) -> None:
+        self._link = Link(
+            _addresses(address),
+            make_hello(token, name),
+            connect_seconds=connect_timeout,
+            reconnect_seconds=reconnect_timeout,
+        )
+        self._make_id = IdMaker()
+
+    async def __aenter__(self) -> Self:
+        await self.connect()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def connect(self) -> Welcome:
+        """Connect now, if there is no connection.
+
+        Returns:
+            The broker's greeting: its version and its limits.
+        """
+        return (await self._link.ready()).welcome
+
+    async def close(self) -> None:
+        """End the connection. Calls that wait raise ConnectionLost, and so does every later one."""
+        await self._link.close()
+
+    async def request(self, request: Request) -> Reply:
+        """Any request that has a reply: what the other methods are made of.
+
+        Args:
+            request: its `request_id` is replaced.
+
+        Raises:
+            InvalidArgument: a field is wrong; nothing was sent, for the broker would end the connection.
+        """
+        _check(request)
+        return await self._link.exchange(lambda request_id: replace(request, request_id=request_id))
+
+    async def _ask(self, request: Request, expected: type[R]) -> R:
+        return expect(await self.request(request), expected)
+
+    async def _by_id(self, task_ids: Sequence[Id], make: Callable[[list[bytes]], Request]) -> Affected:
+        raw = [raw_id(task_id) for task_id in task_ids]
+        total = Affected(0, 0)
+        for ids in chunks_of(raw, BATCH_MAX):
+            total = add_up(total, await self._ask(make(list(ids)), Affected))
+        return total
+
+    async def _by_number(self, limit: int, dry_run: bool, make: Callable[[int, bytes], Request]) -> Affected:
+        """A broker does a bounded amount a request: go on until `limit` is reached or there is no more."""
+        if limit < 1:
+            raise InvalidArgument(f"limit {limit} is below 1")
+        total = Affected(0, 0)
+        while True:
+            part = await self._ask(make(min(limit - total.count, BATCH_MAX), total.cursor), Affected)
+            is_stuck = part.count == 0 and part.cursor == total.cursor
+            total = add_up(total, part)
+            if dry_run or is_stuck or not part.has_more or total.count >= limit:
+                return total
+
+
+class Blocking:
+    """What all calls of Client are made of: each runs the call of AsyncClient that is called the same."""
+
+    _client: "AsyncClient"
+    _thread: LoopThread
+
+
+def _addresses(address: str | Sequence[str] | None) -> Callable[[], Sequence[str]]:
+    if address is None:
+        return default_addresses
+    given = [address] if isinstance(address, str) else list(address)
+    if not given:
+        raise InvalidArgument("the list of addresses is empty", hint="give one, or None for the default")
+    for one in given:
+        parse_address(one)
+    return lambda: given
+
+
+def expect(reply: Reply, expected: type[R]) -> R:
+    """The reply, if it is of the kind that the request asks for.
+
+    Raises:
+        ProtocolViolation: it is of another kind.
+    """
+    if not isinstance(reply, expected):
+        raise ProtocolViolation(f"the broker answered with {type(reply).__name__} instead of {expected.__name__}")
+    return reply
+
+
+def _check(request: Request) -> None:
+    try:
+        msgspec.msgpack.decode(msgspec.msgpack.encode(request), type=type(request))
+    except (msgspec.MsgspecError, TypeError, OverflowError, UnicodeEncodeError) as cause:
+        # Element 0 of the array is the tag, so the fields count from 1.
+        fields = request.__struct_fields__
+        where = _FIELD.sub(lambda match: f"{fields[int(match[1]) - 1]}", str(cause), count=1)
+        raise InvalidArgument(f"{type(request).__name__}: {where}") from None
+
+
+def add_up(first: Affected, second: Affected) -> Affected:
+    """Two parts of one bulk request, as one reply."""
+    return Affected(0, first.count + second.count, first.skipped + second.skipped, second.has_more, second.cursor)

@@ -1,0 +1,269 @@
+"""The client's calls for tasks: submit, look, wait, cancel, resubmit."""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+
+from tq.client.asking import Asking, Blocking, Id, expect
+from tq.client.chunks import chunks_of_specs
+from tq.client.ids import raw_id
+from tq.client.task import Task
+from tq.model.commands import BATCH_MAX, Cancel, GetTask, ListTasks, Resubmit, Submit, Wait
+from tq.model.errors import InvalidArgument, TaskCancelled, TaskFailed, TimedOut, TqError
+from tq.model.ids import format_id
+from tq.model.replies import Affected, OutcomeReply, Submitted, TaskPage, TaskReply
+from tq.model.task import Outcome, State, TaskSpec, TaskSummary, TaskView
+
+WAIT_MS_MAX = 86_400_000
+_WAIT_SECONDS_SLACK = 1.0  # the broker's own TIMED_OUT may come this late
+
+
+class AsyncTasks(Asking):
+    """Tasks, for AsyncClient."""
+
+    async def submit_task(self, task: Task) -> str:
+        """Hand a task to the broker; when this returns it is on disk.
+
+        Returns:
+            Its id; the id of the task that was there already if its key or its id was.
+
+        Raises:
+            InvalidArgument: a field of the task is wrong.
+            PayloadTooLarge: above the broker's limit.
+            QueueFull, DiskFull: nothing was taken; later.
+        """
+        spec = task.to_spec(self._make_id())
+        reply = await self._link.exchange(lambda request_id: Submit(request_id, [spec]))
+        if isinstance(reply, Submitted) and not reply.existing:
+            return format_id(spec.id)
+        return format_id(_ids_taken([spec], expect(reply, Submitted))[0])
+
+    async def submit_tasks(self, tasks: Iterable[Task]) -> list[str]:
+        """Hand many tasks to the broker, in as few requests as hold them: up to 1000 tasks each, all taken or none.
+
+        Returns:
+            Their ids, in order.
+
+        Raises:
+            InvalidArgument: a field of a task is wrong; nothing was submitted.
+            TqError: as for `submit_task`; says how many tasks of earlier requests were taken.
+        """
+        return await self.submit_specs([task.to_spec(self._make_id()) for task in tasks])
+
+    async def submit_specs(self, specs: Sequence[TaskSpec]) -> list[str]:
+        """As `submit_tasks`, of tasks in the form that goes to the broker, which were checked when they were made."""
+        if not specs:
+            return []
+        if len(specs) == 1:
+            return [format_id((await self._submit_chunk(list(specs), 0, 1))[0])]
+        limits = (await self._link.ready()).welcome.limits
+        ids: list[bytes] = []
+        for chunk in chunks_of_specs(specs, limits.batch_max, limits.frame_bytes_max):
+            ids += await self._submit_chunk(chunk, len(ids), len(specs))
+        return [format_id(task_id) for task_id in ids]
+
+    async def get_task(self, task_id: Id) -> TaskView:
+        """All that the broker knows of a task.
+
+        Raises:
+            TaskNotFound: it never existed, or its record was removed after its retention.
+        """
+        return (await self._ask(GetTask(0, raw_id(task_id)), TaskReply)).task
+
+    async def wait(self, task_id: Id, timeout: float | None = None) -> Outcome:
+        """Wait until a task has ended, well or not. The broker tells; nothing is polled.
+
+        Args:
+            timeout: seconds; None: for ever.
+
+        Raises:
+            TaskNotFound: as for `get_task`.
+            TimedOut: it has not ended in time.
+        """
+        wanted = raw_id(task_id)
+        clock = asyncio.get_running_loop().time
+        deadline = math.inf if timeout is None else clock() + max(0.0, timeout)
+        try:
+            async with asyncio.timeout_at(None if timeout is None else deadline + _WAIT_SECONDS_SLACK):
+                while True:
+                    try:
+                        reply = await self._link.exchange(
+                            lambda request_id: Wait(request_id, wanted, _ms_left(deadline - clock()))
+                        )
+                    except TimedOut:
+                        if clock() >= deadline:
+                            raise
+                    else:
+                        return expect(reply, OutcomeReply).outcome
+        except (TimeoutError, TimedOut):
+            raise TimedOut(
+                f"task {format_id(wanted)} has not ended within {timeout:g} s",
+                hint=f"it goes on: `tq task get {format_id(wanted)}` shows it",
+            ) from None
+
+    async def wait_for_result(self, task_id: Id, timeout: float | None = None) -> bytes:
+        """Wait for a task and return the bytes of its result.
+
+        Args:
+            timeout: seconds; None: for ever.
+
+        Raises:
+            TaskFailed: it ended in the dead letters; says with which error.
+            TaskCancelled: it was cancelled, purged, or expired before it ran.
+            TaskNotFound, TimedOut: as for `wait`.
+        """
+        return result_of(await self.wait(task_id, timeout))
+
+    async def cancel(self, *task_ids: Id, reason: str = "") -> Affected:
+        """Cancel waiting tasks at once; ask running ones to stop. Ended ones are skipped.
+
+        Raises:
+            TaskNotFound: the only one does not exist; among several, it is skipped.
+        """
+        return await self._by_id(task_ids, lambda ids: Cancel(0, ids, reason))
+
+    async def list_tasks(
+        self,
+        state: State | str | None = None,
+        queue: str | None = None,
+        task_type: str | None = None,
+        limit: int = 100,
+        cursor: bytes = b"",
+    ) -> TaskPage:
+        """A page of tasks that match all that is given.
+
+        Args:
+            limit: lines of the page, 1 to 1000.
+            cursor: of the page before; an empty one in the reply: there are no more.
+        """
+        return await self._ask(ListTasks(0, _state(state), queue, task_type, limit, cursor), TaskPage)
+
+    async def iter_tasks(
+        self, state: State | str | None = None, queue: str | None = None, task_type: str | None = None
+    ) -> AsyncIterator[TaskSummary]:
+        """All tasks that match, fetched page by page."""
+        cursor = b""
+        while True:
+            page = await self.list_tasks(state, queue, task_type, BATCH_MAX, cursor)
+            for summary in page.tasks:
+                yield summary
+            if not (cursor := page.cursor):
+                return
+
+    async def resubmit(self, task_id: Id, payload: bytes | None = None, content_type: str | None = None) -> str:
+        """A new task from an ended one, with another payload if one is given.
+
+        Returns:
+            The id of the new task.
+
+        Raises:
+            TaskNotFound: as for `get_task`.
+            WrongState: it has not ended.
+        """
+        request = Resubmit(0, raw_id(task_id), self._make_id(), payload, content_type)
+        reply = await self._ask(request, Submitted)
+        return format_id(reply.existing[0].task_id if reply.existing else request.new_id)
+
+    async def _submit_chunk(self, specs: list[TaskSpec], before: int, total: int) -> list[bytes]:
+        try:
+            reply = await self._link.exchange(lambda request_id: Submit(request_id, specs))
+        except TqError as error:
+            if before == 0:
+                raise
+            raise type(error)(f"{error.message}; the first {before} of {total} were taken", hint=error.hint) from error
+        return _ids_taken(specs, expect(reply, Submitted))
+
+
+class Tasks(Blocking):
+    """Tasks, for Client."""
+
+    def submit_task(self, task: Task) -> str:
+        """See AsyncClient.submit_task."""
+        return self._thread.run(lambda: self._client.submit_task(task))
+
+    def submit_tasks(self, tasks: Iterable[Task]) -> list[str]:
+        """See AsyncClient.submit_tasks."""
+        listed = list(tasks)  # here, for what makes them is the caller's code and may take its time
+        return self._thread.run(lambda: self._client.submit_tasks(listed))
+
+    def submit_specs(self, specs: Sequence[TaskSpec]) -> list[str]:
+        """See AsyncClient.submit_specs."""
+        return self._thread.run(lambda: self._client.submit_specs(specs))
+
+    def get_task(self, task_id: Id) -> TaskView:
+        """See AsyncClient.get_task."""
+        return self._thread.run(lambda: self._client.get_task(task_id))
+
+    def wait(self, task_id: Id, timeout: float | None = None) -> Outcome:
+        """See AsyncClient.wait."""
+        return self._thread.run(lambda: self._client.wait(task_id, timeout))
+
+    def wait_for_result(self, task_id: Id, timeout: float | None = None) -> bytes:
+        """See AsyncClient.wait_for_result."""
+        return self._thread.run(lambda: self._client.wait_for_result(task_id, timeout))
+
+    def cancel(self, *task_ids: Id, reason: str = "") -> Affected:
+        """See AsyncClient.cancel."""
+        return self._thread.run(lambda: self._client.cancel(*task_ids, reason=reason))
+
+    def list_tasks(
+        self,
+        state: State | str | None = None,
+        queue: str | None = None,
+        task_type: str | None = None,
+        limit: int = 100,
+        cursor: bytes = b"",
+    ) -> TaskPage:
+        """See AsyncClient.list_tasks."""
+        return self._thread.run(lambda: self._client.list_tasks(state, queue, task_type, limit, cursor))
+
+    def iter_tasks(
+        self, state: State | str | None = None, queue: str | None = None, task_type: str | None = None
+    ) -> Iterator[TaskSummary]:
+        """See AsyncClient.iter_tasks."""
+        cursor = b""
+        while True:
+            page = self.list_tasks(state, queue, task_type, BATCH_MAX, cursor)
+            yield from page.tasks
+            if not (cursor := page.cursor):
+                return
+
+    def resubmit(self, task_id: Id, payload: bytes | None = None, content_type: str | None = None) -> str:
+        """See AsyncClient.resubmit."""
+        return self._thread.run(lambda: self._client.resubmit(task_id, payload, content_type))
+
+
+def result_of(outcome: Outcome) -> bytes:
+    """The result of a task that ended well.
+
+    Raises:
+        TaskFailed, TaskCancelled: it did not.
+    """
+    shown = format_id(outcome.id)
+    match outcome.state:
+        case State.COMPLETED:
+            return outcome.result
+        case State.CANCELLED:
+            raise TaskCancelled(f"task {shown} was cancelled: {outcome.reason or 'no reason given'}")
+        case _:
+            error = outcome.error
+            why = f"{error.error_type}: {error.message}" if error is not None else outcome.reason
+            raise TaskFailed(f"task {shown} failed: {why}", hint=f"`tq task get {shown}` shows every attempt")
+
+
+def _ids_taken(specs: Sequence[TaskSpec], reply: Submitted) -> list[bytes]:
+    ids = [spec.id for spec in specs]
+    for existing in reply.existing:
+        ids[existing.index] = existing.task_id
+    return ids
+
+
+def _state(state: State | str | None) -> State | None:
+    try:
+        return None if state is None else State(state)
+    except ValueError:
+        raise InvalidArgument(f"{state!r} is not a state", hint=f"one of {', '.join(State)}") from None
+
+
+def _ms_left(seconds: float) -> int:
+    return WAIT_MS_MAX if seconds == math.inf else min(WAIT_MS_MAX, max(0, math.ceil(seconds * 1000)))
