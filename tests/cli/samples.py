@@ -106,6 +106,7 @@ def queue(*, is_paused: bool = False, pause_reason: str = "", no_handler: int = 
         is_paused=is_paused,
         paused_at_ms=NOW_MS if is_paused else 0,
         pause_reason=pause_reason,
+        paused_by="uid:1000 anna" if is_paused else "",
         submitted_total=2_000,
         completed_total=700,
         failed_total=9,

@@ -14,9 +14,12 @@ class Rows:
     def get(self, table: Table, key: bytes) -> bytes | None:
         return self.tables[table].get(key)
 
-    def range(self, table: Table, start: bytes, end: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+    def range(
+        self, table: Table, start: bytes, end: bytes, limit: int, is_descending: bool = False
+    ) -> list[tuple[bytes, bytes]]:
         rows = self.tables[table]
-        return [(key, rows[key]) for key in sorted(key for key in rows if start <= key < end)[:limit]]
+        keys = sorted((key for key in rows if start <= key < end), reverse=is_descending)
+        return [(key, rows[key]) for key in keys[:limit]]
 
     def apply(self, writes: Writes) -> None:
         for rows, changes in zip(self.tables, writes, strict=True):

@@ -47,9 +47,11 @@ class FailingRows(Rows):
         self._count_down()
         return super().get(table, key)
 
-    def range(self, table: Table, start: bytes, end: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+    def range(
+        self, table: Table, start: bytes, end: bytes, limit: int, is_descending: bool = False
+    ) -> list[tuple[bytes, bytes]]:
         self._count_down()
-        return super().range(table, start, end, limit)
+        return super().range(table, start, end, limit, is_descending)
 
 
 def scene() -> tuple[Rig, Hand, list[Delivery]]:

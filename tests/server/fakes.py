@@ -12,6 +12,7 @@ from structlog.typing import FilteringBoundLogger
 from tq.engine.tables import Table, Writes
 from tq.model.commands import Fetch, GetTask, Heartbeat, Hello, ReportProgress, Request, Submit
 from tq.model.errors import TqError
+from tq.model.identity import Actor
 from tq.model.replies import Affected, FromBroker, Push, Reply, Settled, Submitted
 from tq.storage.manifest import Manifest
 from tq.storage.memory import MemoryStore
@@ -25,6 +26,7 @@ class FakeCore:
     def __init__(self) -> None:
         self.stepped: list[tuple[int, Request]] = []
         self.disconnected: list[int] = []
+        self.identified: dict[int, Actor] = {}
         self.advanced: list[int] = []
         self.opened: list[int] = []
         self.held: set[int] = set()
@@ -43,6 +45,9 @@ class FakeCore:
         if self.on_step is not None:
             return self.on_step(session, request)
         return self.answer(request)
+
+    def identify(self, session: int, actor: Actor) -> None:
+        self.identified[session] = actor
 
     def answer(self, request: Request) -> Reply | None:
         match request:

@@ -234,7 +234,9 @@ async def test_a_data_directory_has_one_broker(data_dir: Path) -> None:
 
 async def test_a_store_that_cannot_be_read_is_closed_again(data_dir: Path) -> None:
     class Unreadable(GatedStore):
-        def range(self, table: Table, start: bytes, end: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+        def range(
+            self, table: Table, start: bytes, end: bytes, limit: int, is_descending: bool = False
+        ) -> list[tuple[bytes, bytes]]:
             raise StorageCorrupt("bad block")
 
         def get(self, table: Table, key: bytes) -> bytes | None:

@@ -27,9 +27,11 @@ class Mirrored(Rows):
         self.reads += 1
         return value
 
-    def range(self, table: Table, start: bytes, end: bytes, limit: int) -> list[tuple[bytes, bytes]]:
-        rows = self.store.range(table, start, end, limit)
-        assert rows == super().range(table, start, end, limit)
+    def range(
+        self, table: Table, start: bytes, end: bytes, limit: int, is_descending: bool = False
+    ) -> list[tuple[bytes, bytes]]:
+        rows = self.store.range(table, start, end, limit, is_descending)
+        assert rows == super().range(table, start, end, limit, is_descending)
         self.reads += 1
         return rows
 

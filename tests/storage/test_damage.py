@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.storage.samples import batch, crash_image, fill, flip, newest_log, overwrite, whole_batches
+from tq.engine.tables import Table
 from tq.model.errors import StorageCorrupt, StorageFailed
 from tq.storage.damage import cut_off, damaged_manifest, examine
 from tq.storage.database import Database
@@ -141,7 +142,7 @@ def test_a_cut_that_was_killed_half_way_is_finished_by_the_next_opening(image: P
 def test_damage_in_an_older_log_counts_what_the_newer_ones_hold(tmp_path: Path) -> None:
     store = RocksStore.open(tmp_path / "live")
     fill(store, range(1, 30))
-    store._database._families[-1].flush(True)  # META: a new log begins, the others still need the old one
+    store._database._families[Table.META].flush(True)  # META: a new log begins, the others still need the old one
     fill(store, range(30, 60))
     data = crash_image(tmp_path / "live", tmp_path / "data")
     store.close()
@@ -162,7 +163,7 @@ def test_a_cut_behind_which_table_files_are_ahead_is_refused(tmp_path: Path) -> 
     store = RocksStore.open(tmp_path / "live")
     fill(store, range(1, 30))
     store.apply(batch(30))
-    store._database._families[-1].flush(True)
+    store._database._families[Table.META].flush(True)
     data = crash_image(tmp_path / "live", tmp_path / "data")
     store.close()
     log = next(path for path in sorted((data / "db").glob("*.log")) if path.stat().st_size)

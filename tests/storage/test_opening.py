@@ -324,10 +324,10 @@ def test_a_newer_format_is_refused(tmp_path: Path) -> None:
 def test_a_table_of_a_newer_version_is_refused_by_name(tmp_path: Path) -> None:
     RocksStore.open(tmp_path / "data").close()
     database = Database(tmp_path / "data" / "db")
-    database._rows.create_column_family("audit", Options(raw_mode=True))
+    database._rows.create_column_family("parcels", Options(raw_mode=True))
     database.close()
 
-    with pytest.raises(FormatTooNew, match="audit"):
+    with pytest.raises(FormatTooNew, match="parcels"):
         RocksStore.open(tmp_path / "data")
 
 

@@ -173,3 +173,26 @@ def test_taking_up_again_a_store_that_did_not_fail_changes_nothing(store: Store)
 def test_closing_twice_is_allowed(store: Store) -> None:
     store.close()
     store.close()
+
+
+def test_a_descending_range_gives_the_last_rows_first(store: Store) -> None:
+    store.apply(put(Table.DEAD, *((bytes([number]), b"v") for number in range(50))))
+
+    back = store.range(Table.DEAD, bytes([10]), bytes([40]), 3, is_descending=True)
+
+    assert [key for key, _ in back] == [bytes([39]), bytes([38]), bytes([37])]
+    assert store.range(Table.DEAD, bytes([60]), END, 3, is_descending=True) == []
+    assert store.range(Table.DEAD, bytes([40]), bytes([10]), 3, is_descending=True) == []
+
+
+def test_a_descending_range_is_the_ascending_one_turned_round_whatever_was_written(store: Store) -> None:
+    chance = random.Random(7)
+    for _ in range(60):
+        keys_now = [chance.randrange(300).to_bytes(2, "big") for _ in range(chance.randrange(30))]
+        store.apply(put(Table.DUE, *((key, b"v" if chance.random() < 0.6 else None) for key in keys_now)))
+        start, end = sorted(chance.randrange(320).to_bytes(2, "big") for _ in range(2))
+
+        ascending = store.range(Table.DUE, start, end, 1_000)
+        limit = chance.randrange(1, 20)
+
+        assert store.range(Table.DUE, start, end, limit, is_descending=True) == ascending[::-1][:limit]

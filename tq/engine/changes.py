@@ -28,16 +28,18 @@ class Changes:
         """Remove a key, there or not."""
         self.tables[table][key] = None
 
-    def range(self, table: Table, start: bytes, end: bytes, limit: int) -> list[tuple[bytes, bytes]]:
-        """The first `limit` rows with start <= key < end, ascending. Costs a pass over the batch's own changes."""
+    def range(
+        self, table: Table, start: bytes, end: bytes, limit: int, is_descending: bool = False
+    ) -> list[tuple[bytes, bytes]]:
+        """As a Reader's. Costs a pass over the batch's own changes."""
         pending = {key: value for key, value in self.tables[table].items() if start <= key < end}
         if not pending:
-            return self._reader.range(table, start, end, limit)
+            return self._reader.range(table, start, end, limit, is_descending)
         # A pending change hides at most one stored row, so this many more are enough to fill the page.
-        stored = self._reader.range(table, start, end, limit + len(pending))
+        stored = self._reader.range(table, start, end, limit + len(pending), is_descending)
         rows = [row for row in stored if row[0] not in pending]
         rows += [(key, value) for key, value in pending.items() if value is not None]
-        rows.sort()
+        rows.sort(reverse=is_descending)
         return rows[:limit]
 
     @property

@@ -40,6 +40,7 @@ from tq.model.commands import (
     WorkerDied,
 )
 from tq.model.errors import InvalidArgument
+from tq.model.identity import Actor
 from tq.model.replies import Push, Reply, Settled
 from tq.model.settings import Settings
 
@@ -76,6 +77,7 @@ class Engine:
             TqError: the request is refused and has changed nothing.
         """
         ledger = self._ledger
+        ledger.session = session
         worker = ledger.sessions.get(session)
         if worker is not None:
             presence.notice_sleep(ledger, now_ms)
@@ -119,7 +121,7 @@ class Engine:
             case PauseQueue():
                 return operating.pause_queue(ledger, request, now_ms)
             case ResumeQueue():
-                return operating.resume_queue(ledger, request)
+                return operating.resume_queue(ledger, request, now_ms)
             case PurgeQueue():
                 return operating.purge_queue(ledger, request, now_ms)
             case RetryDead():
@@ -141,8 +143,13 @@ class Engine:
             case _:
                 assert_never(request)
 
+    def identify(self, session: int, actor: Actor) -> None:
+        """The connection is known to be somebody's: what it asks for is theirs from now on, until it ends."""
+        self._ledger.actors[session] = actor
+
     def disconnect(self, session: int, now_ms: int) -> None:
         """The connection ended, for whatever reason."""
+        self._ledger.actors.pop(session, None)
         presence.disconnect(self._ledger, session, now_ms)
 
     def hold(self, session: int) -> None:
@@ -157,6 +164,7 @@ class Engine:
         """Do what time has made due, and dispatch; a bounded amount. To be called after the steps of a turn, and at
         `next_deadline_ms`."""
         ledger = self._ledger
+        ledger.session = 0
         ledger.outbox += ledger.waiters.expire(now_ms)
         presence.check_workers(ledger, now_ms)
         more_due = sweeping.sweep(ledger, now_ms)

@@ -32,6 +32,7 @@ from tq.engine.tables import (
 from tq.engine.waiters import Waiters
 from tq.engine.workers import Lease, Profile, Worker
 from tq.model.errors import QueueNotFound, TaskNotFound, TooManyRequests
+from tq.model.identity import ANONYMOUS, BROKER, Actor
 from tq.model.ids import format_id
 from tq.model.names import check_name
 from tq.model.replies import Push, Reply
@@ -62,6 +63,12 @@ class Record(msgspec.Struct, gc=False):
         return self.stored.spec.options or DEFAULT_OPTIONS
 
     @property
+    def moved(self) -> int:
+        """When the task came to where it is, in the order of all changes. A set is frozen by taking a number from
+        `next_sequence`: what is below it was there, what comes later is not."""
+        return self.state.moved or self.stored.number or self.stored.sequence
+
+    @property
     def current(self) -> State:
         """The public state."""
         return State.IN_PROGRESS if self.lease is not None else self.state.state
@@ -86,6 +93,8 @@ class Ledger:
         self.sessions: dict[int, Worker] = {}
         self.profiles: dict[tuple[object, ...], Profile] = {}
         self.waiters = Waiters(settings.broker.max_waiters)
+        self.session = 0  # the connection whose request is being stepped; 0: none
+        self.actors: dict[int, Actor] = {}  # by session, those who said who they are
         self.outbox: list[tuple[int, Reply | Push]] = []
         self.delivered_bytes = 0  # bodies of tasks in `outbox`
         self.bodies = BodyBudget(settings.broker.window_bytes)
@@ -97,6 +106,11 @@ class Ledger:
         self._touched_lanes: dict[int, Lane] = {}
         self._batch_sequence = 1
         self._load()
+
+    @property
+    def actor(self) -> Actor:
+        """Whose request is being stepped; the broker itself where there is none."""
+        return self.actors.get(self.session, ANONYMOUS) if self.session else BROKER
 
     # -- loading and the end of a batch ---------------------------------------------------------------------------
 
@@ -282,7 +296,7 @@ class Ledger:
         self.refresh_active(lane.queue)
 
     def next_sequence(self) -> int:
-        """A place behind all others."""
+        """A place behind all others, in a lane and in the order of all changes."""
         sequence = self.meta.next_sequence
         self.meta.next_sequence = sequence + 1
         return sequence
@@ -304,8 +318,8 @@ class Ledger:
     # -- moves: states ----------------------------------------------------------------------------------------------
 
     def put_state(self, task_id: bytes, state: TaskState) -> None:
-        """Write the state row."""
-        self.changes.tables[Table.STATES][task_id] = encode(state)
+        """Write the state row of a task that came to another place just now."""
+        self.changes.tables[Table.STATES][task_id] = encode(msgspec.structs.replace(state, moved=self.next_sequence()))
 
     def leave(self, record: Record) -> None:
         """Take a task that is not leased out of the index of the state it is in; the caller puts it into another."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from tq.engine import auditing as audit
 from tq.engine.lanes import Ready
 from tq.engine.ledger import Ledger, Record
 from tq.engine.queues import Queue
@@ -61,12 +62,14 @@ def pause_queue(ledger: Ledger, request: PauseQueue, now_ms: int) -> Affected:
     if row.is_paused:
         return Affected(request.request_id, 0, 1)
     row.is_paused, row.paused_at_ms, row.pause_reason = True, now_ms, request.reason
+    row.paused_by = ledger.actor.name
+    audit.record(ledger, now_ms, "pause", request.queue, reason=request.reason)
     ledger.touch(queue)
     ledger.refresh_active(queue)
     return Affected(request.request_id, 1)
 
 
-def resume_queue(ledger: Ledger, request: ResumeQueue) -> Affected:
+def resume_queue(ledger: Ledger, request: ResumeQueue, now_ms: int) -> Affected:
     """Dispatch from a queue again.
 
     Raises:
@@ -76,7 +79,8 @@ def resume_queue(ledger: Ledger, request: ResumeQueue) -> Affected:
     row = queue.row
     if not row.is_paused:
         return Affected(request.request_id, 0, 1)
-    row.is_paused, row.paused_at_ms, row.pause_reason = False, 0, ""
+    row.is_paused, row.paused_at_ms, row.pause_reason, row.paused_by = False, 0, "", ""
+    audit.record(ledger, now_ms, "resume", request.queue)
     ledger.touch(queue)
     ledger.refresh_active(queue)
     return Affected(request.request_id, 1)

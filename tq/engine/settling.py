@@ -33,6 +33,7 @@ def ack(ledger: Ledger, request: Ack, now_ms: int) -> Settled:
                 hint="store it elsewhere and return a reference, or raise broker.max_payload_bytes",
             )
     lost: list[bytes] = []
+    moved = ledger.meta.next_sequence - 1  # after all that was, before the next that takes a number
     leases, waiters, states = ledger.leases, ledger.waiters, ledger.changes.tables[Table.STATES]
     for success in request.successes:
         lease = leases.get(success.task_id)
@@ -55,6 +56,7 @@ def ack(ledger: Ledger, request: Ack, now_ms: int) -> Settled:
             started_at_ms=lease.leased_at_ms,
             result=success.result,
             content_type=success.content_type,
+            moved=moved,
         )
         if past is not None:
             state = msgspec.structs.replace(state, history=past.history, resubmitted_as=past.resubmitted_as)

@@ -78,7 +78,8 @@ def _submit_with_options(ledger: Ledger, lane: Lane, spec: TaskSpec, options: Ta
         ledger.put_due(DueKind.EXPIRE, expires_at_ms, spec.id)
     if due_ms > now_ms:
         row.scheduled += 1
-        ledger.changes.put(Table.BODIES, spec.id, encode(StoredTask(now_ms, 0, due_ms, expires_at_ms, spec)))
+        number = ledger.next_sequence()
+        ledger.changes.put(Table.BODIES, spec.id, encode(StoredTask(now_ms, 0, due_ms, expires_at_ms, spec, number)))
         ledger.put_due(DueKind.READY, due_ms, spec.id)
         return None
     sequence = ledger.next_sequence()

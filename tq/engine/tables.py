@@ -13,6 +13,7 @@ meaning; values are arrays of MessagePack where not said otherwise. Moments are 
     KEYS      queue u32, idempotency key (UTF-8)    id
     QUEUES    queue u32                             QueueRow: name, pause, counters
     LANES     lane u32                              LaneRow: queue, task type, tier, ready count, low-water mark
+    AUDIT     at u64, number u64                    AuditRow: who did what to what, when, and why
     META      name (ASCII)                          "format": u32; "engine": MetaRow; and the store's own
                                                     "database": its id, 16 bytes; "synced": u64, see storage/wal.py
 
@@ -28,7 +29,7 @@ from typing import Protocol
 
 import msgspec
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 class Table(IntEnum):
@@ -44,6 +45,14 @@ class Table(IntEnum):
     QUEUES = 7
     LANES = 8
     META = 9
+    DEAD_INDEX = 10
+    GROUPS = 11
+    OPERATIONS = 12
+    MOVED = 13
+    LOGS = 14
+    HISTORY = 15
+    AUDIT = 16
+    TOKENS = 17
 
 
 Writes = Sequence[dict[bytes, bytes | None]]
@@ -58,8 +67,10 @@ class Reader(Protocol):
         """The value of a key, None if there is none."""
         ...
 
-    def range(self, table: Table, start: bytes, end: bytes, limit: int) -> list[tuple[bytes, bytes]]:
-        """The first `limit` rows with start <= key < end, ascending."""
+    def range(
+        self, table: Table, start: bytes, end: bytes, limit: int, is_descending: bool = False
+    ) -> list[tuple[bytes, bytes]]:
+        """The first `limit` rows with start <= key < end, ascending; the last ones, descending, if asked."""
         ...
 
 
@@ -75,6 +86,7 @@ READY_KEY = struct.Struct(">IQ")
 READY_ROW = struct.Struct(">16sHHQ")
 DUE_KEY = struct.Struct(">BQ16s")
 DEAD_KEY = struct.Struct(">IQ16s")
+AUDIT_KEY = struct.Struct(">QQ")
 U32 = struct.Struct(">I")
 
 
@@ -113,6 +125,7 @@ class QueueRow(msgspec.Struct, array_like=True):
     crashed_total: int = 0
     dead_total: int = 0
     cancelled_total: int = 0
+    paused_by: str = ""
 
 
 class LaneRow(msgspec.Struct, array_like=True):
@@ -123,6 +136,19 @@ class LaneRow(msgspec.Struct, array_like=True):
     tier: int
     ready: int = 0
     low_water: int = 0
+
+
+class AuditRow(msgspec.Struct, array_like=True, frozen=True):
+    """One thing that somebody did. `target` says to what: a queue, an id, a selector; `count` how many tasks it
+    concerned; `operation` is the id of the operation that carries it out, empty if there is none."""
+
+    actor: str
+    origin: str
+    action: str
+    target: str
+    count: int = 0
+    reason: str = ""
+    operation: bytes = b""
 
 
 class MetaRow(msgspec.Struct, array_like=True):

@@ -214,6 +214,7 @@ def _queue_stats(ledger: Ledger, queue: Queue, now_ms: int) -> QueueStats:
         is_paused=row.is_paused,
         paused_at_ms=row.paused_at_ms,
         pause_reason=row.pause_reason,
+        paused_by=row.paused_by,
         submitted_total=row.submitted_total,
         completed_total=row.completed_total,
         failed_total=row.failed_total,

@@ -19,6 +19,7 @@ class QueueStats(msgspec.Struct, frozen=True, kw_only=True):
     is_paused: bool
     paused_at_ms: int
     pause_reason: str
+    paused_by: str
 
     submitted_total: int
     completed_total: int

@@ -80,6 +80,7 @@ class TaskOptions(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     max_crashes: int = 3
     retry: RetryPolicy = RetryPolicy()
     resubmit_of: bytes | None = None
+    tags: tuple[str, ...] = ()  # the producer's own words, to find tasks by
 
 
 class TaskSpec(msgspec.Struct, array_like=True, frozen=True):
@@ -102,7 +103,8 @@ class TaskSpec(msgspec.Struct, array_like=True, frozen=True):
 class StoredTask(msgspec.Struct, array_like=True, frozen=True):
     """The immutable row of a task: written once by submit, sent as it is to the worker that runs it.
 
-    `sequence` is its place in its lane, 0 for a task that was submitted with a delay.
+    `sequence` is its place in its lane, 0 for a task that was submitted with a delay; `number` is what that one got
+    instead: its place in the order of all changes.
     """
 
     submitted_at_ms: int
@@ -110,6 +112,7 @@ class StoredTask(msgspec.Struct, array_like=True, frozen=True):
     scheduled_at_ms: int
     expires_at_ms: int
     spec: TaskSpec
+    number: int = 0
 
 
 class AttemptRecord(msgspec.Struct, array_like=True, frozen=True):
@@ -145,6 +148,9 @@ class TaskState(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     reason: str = ""  # of a cancelled task or a dead letter: why
     history: tuple[AttemptRecord, ...] = ()
     resubmitted_as: bytes | None = None
+    moved: int = 0  # when it came to where it is, in the order of all changes
+    group: bytes = b""  # of a dead letter: the fingerprint of its error
+    log_lines: int = 0  # lines that its handlers have logged
 
 
 class Progress(msgspec.Struct, array_like=True, frozen=True):

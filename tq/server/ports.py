@@ -4,6 +4,7 @@ from typing import Protocol
 
 from tq.engine.tables import Writes
 from tq.model.commands import Request
+from tq.model.identity import Actor
 from tq.model.replies import ErrorReply, FromBroker, Push, Reply
 
 Taken = Request | ErrorReply
@@ -23,6 +24,10 @@ class Core(Protocol):
         Raises:
             TqError: refused, and nothing changed.
         """
+        ...
+
+    def identify(self, session: int, actor: Actor) -> None:
+        """The connection is somebody's."""
         ...
 
     def disconnect(self, session: int, now_ms: int) -> None:

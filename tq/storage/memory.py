@@ -23,9 +23,12 @@ class MemoryStore:
         """See Reader."""
         return self._tables[table].rows.get(key)
 
-    def range(self, table: Table, start: bytes, end: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+    def range(
+        self, table: Table, start: bytes, end: bytes, limit: int, is_descending: bool = False
+    ) -> list[tuple[bytes, bytes]]:
         """See Reader."""
-        return self._tables[table].range(start, end, limit)
+        rows = self._tables[table]
+        return rows.range_back(start, end, limit) if is_descending else rows.range(start, end, limit)
 
     def apply(self, writes: Writes) -> None:
         """See Store."""
@@ -107,6 +110,19 @@ class _Rows:
         if index - first - len(found) > _SWEEP_MIN:
             self._deleted.difference_update(keys[first:index])
             keys[first:index] = [key for key, _ in found]
+        return found
+
+    def range_back(self, start: bytes, end: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+        if self._added:
+            self._take_in()
+        keys, rows = self._keys, self.rows
+        index = bisect_left(keys, end)
+        found: list[tuple[bytes, bytes]] = []
+        while index and len(found) < limit and (key := keys[index - 1]) >= start:
+            value = rows.get(key)
+            if value is not None:
+                found.append((key, value))
+            index -= 1
         return found
 
     def _take_in(self) -> None:

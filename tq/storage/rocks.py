@@ -95,9 +95,11 @@ class RocksStore:
         """See Reader."""
         return self._database.get(table, key)
 
-    def range(self, table: Table, start: bytes, end: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+    def range(
+        self, table: Table, start: bytes, end: bytes, limit: int, is_descending: bool = False
+    ) -> list[tuple[bytes, bytes]]:
         """See Reader."""
-        return self._database.range(table, start, end, limit)
+        return self._database.range(table, start, end, limit, is_descending)
 
     def apply(self, writes: Writes) -> None:
         """See Store."""

@@ -35,11 +35,15 @@ class Tuning:
         self._cache = Cache.new_hyper_clock_cache(CACHE_BYTES, 16 << 10)
         self._buffers = WriteBufferManager(MEMTABLE_BYTES, False)
 
-    def database(self, recovery: DBRecoveryMode, *, create: bool) -> Options:
-        """What holds for all tables."""
+    def database(self, recovery: DBRecoveryMode, *, create: bool, add_tables: bool) -> Options:
+        """What holds for all tables.
+
+        Args:
+            add_tables: make those that an older tq did not have.
+        """
         options = Options(raw_mode=True)
         options.create_if_missing(create)
-        options.create_missing_column_families(create)
+        options.create_missing_column_families(add_tables)
         options.set_wal_recovery_mode(recovery)
         options.set_paranoid_checks(True)
         options.set_recycle_log_file_num(0)  # a recycled log file cannot be opened with absolute consistency

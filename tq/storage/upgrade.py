@@ -14,8 +14,13 @@ from tq.storage.rows import no_writes
 
 Step = Callable[[Database], None]
 
-STEPS: Mapping[int, Step] = {}
-"""The step from each older version to the next. There is only version 1 yet."""
+
+def _add_tables(database: Database) -> None:
+    """From 1 to 2: tables for what operators do and see. Opening made them already."""
+
+
+STEPS: Mapping[int, Step] = {1: _add_tables}
+"""The step from each older version to the next."""
 
 
 def upgrade(database: Database, version: int, directory: Path, steps: Mapping[int, Step] = STEPS) -> None:
