@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tq.model.durations import DURATION_MS_MAX, duration_ms, format_ms
+from tq.model.durations import DURATION_MS_MAX, duration_ms, exact_ms, format_ms
 from tq.model.errors import InvalidArgument
 
 
@@ -84,3 +84,9 @@ def test_what_is_shown_can_be_read_again_and_is_near(length_ms: int) -> None:
 def test_milliseconds_are_exact(length_ms: int) -> None:
     assert duration_ms(f"{length_ms}ms") == length_ms
     assert duration_ms(timedelta(milliseconds=length_ms)) == length_ms
+
+
+@given(st.integers(0, DURATION_MS_MAX))
+def test_an_exact_duration_reads_as_it_was(length_ms: int) -> None:
+    assert duration_ms(exact_ms(length_ms)) == length_ms
+    assert exact_ms(5_400_000) == "1h30m"

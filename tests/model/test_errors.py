@@ -16,6 +16,7 @@ RELEASED = {
     "FORMAT_TOO_NEW": "invalid",
     "INTERNAL": "internal",
     "INVALID_ARGUMENT": "invalid",
+    "SELECTOR_INVALID": "invalid",
     "LEASE_LOST": "conflict",
     "OUTCOME_UNKNOWN": "unknown",
     "PAYLOAD_TOO_LARGE": "invalid",

@@ -55,3 +55,13 @@ def format_ms(length_ms: int) -> str:
             part = rest // _UNIT_MS[smaller]
             return f"{whole}{unit}{part}{smaller}" if part else f"{whole}{unit}"
     raise AssertionError(length_ms)
+
+
+def exact_ms(length_ms: int) -> str:
+    """A duration to the ms, for what is read again: 5_400_000 -> "1h30m", 0 -> "0s"."""
+    parts: list[str] = []
+    for unit in ("d", "h", "m", "s", "ms"):
+        whole, length_ms = divmod(length_ms, _UNIT_MS[unit])
+        if whole:
+            parts.append(f"{whole}{unit}")
+    return "".join(parts) or "0s"

@@ -1,7 +1,9 @@
 """Everything that can go wrong, as one small tree with one stable code each.
 
     TqError
-    |-- InvalidArgument, ConfigInvalid, PayloadTooLarge, ProtocolViolation, VersionUnsupported, FormatTooNew
+    |-- InvalidArgument
+    |   `-- SelectorInvalid
+    |-- ConfigInvalid, PayloadTooLarge, ProtocolViolation, VersionUnsupported, FormatTooNew
     |-- AccessDenied
     |-- TaskNotFound, QueueNotFound, WorkerNotFound
     |-- LeaseLost, WrongState, StorageInUse
@@ -60,6 +62,21 @@ class InvalidArgument(TqError):
     """A field of the request is wrong."""
 
     code, kind = "INVALID_ARGUMENT", Kind.INVALID
+
+
+class SelectorInvalid(InvalidArgument):
+    """A selector makes no sense from some character on.
+
+    Args:
+        position: the index of that character in the selector, from 0, at most its length; None: not known.
+    """
+
+    code, kind = "SELECTOR_INVALID", Kind.INVALID
+
+    def __init__(self, message: str, *, hint: str = "", position: int | None = None) -> None:
+        where = "" if position is None else f"selector, character {position + 1}: "
+        super().__init__(f"{where}{message}", hint=hint)
+        self.position = position
 
 
 class ConfigInvalid(TqError):
