@@ -12,11 +12,13 @@ from tq.cli.doctor import FINDINGS
 from tq.cli.exits import Exit
 from tq.cli.task_view import outcome_record, summary_record, task_record
 from tq.cli.verbs import app
+from tq.cli.verdicts import as_record, queue_readings
 from tq.model.task import Outcome, State
 from tq.storage.consistency import Fault, Finding
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
 OUTCOME = Outcome(id=ID, state=State.DEAD_LETTER, result=b"", content_type="", reason="", error=FAILED_ATTEMPT)
+CHECK = as_record(queue_readings(queue(), latency_ms_max=1, dead_max=None, waiting_max=None))
 TOTALS = ["submitted_total", "completed_total", "failed_total", "crashed_total", "dead_total", "cancelled_total"]
 
 
@@ -35,6 +37,7 @@ def _documented(title: str) -> str:
         ("Outcome", list(outcome_record(OUTCOME))),
         ("Queue", list(queue_record(queue()))),
         ("Worker", list(worker_record(WORKER))),
+        ("Check", [*as_record([]), *CHECK["readings"][0]]),  # type: ignore[index]
         ("Finding", list(FINDINGS.record(Finding(Fault.LOG_TORN, "x")))),
     ],
 )

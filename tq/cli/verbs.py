@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from tq import __version__
-from tq.cli import backup, bench, broker, config, dead, doctor, queues, stats, submit, tasks, up, worker, workers
+from tq.cli import backup, bench, broker, check, config, dead, doctor, queues, stats, submit, tasks, up, worker, workers
 from tq.cli.groups import COLUMNS_MAX, RunByDefaultGroup, SectionGroup
 
 RUN = "Run"
@@ -52,6 +52,7 @@ app.add_typer(tasks.app, name="task", rich_help_panel=FOLLOW, help="Tasks: get, 
 app.command("status", rich_help_panel=FOLLOW, help="Show a task; short for: tq task get.")(tasks.get)
 
 app.command("stats", rich_help_panel=OPERATE)(stats.stats)
+app.add_typer(check.app, name="check", rich_help_panel=OPERATE, help="For monitoring: check queue, broker, workers.")
 app.add_typer(queues.app, name="queue", rich_help_panel=OPERATE, help="Queues: list, pause, resume, purge.")
 app.add_typer(dead.app, name="dead", rich_help_panel=OPERATE, help="Dead letters: list, show, retry, purge, resubmit.")
 
