@@ -3,6 +3,7 @@
 import pytest
 
 from tests.engine.rig import CLIENT, HOUR, SECOND, Hand, Rig, id_of, number_of, ref, task
+from tq.engine.settling import SUSPECTS_APART_MS_MAX
 from tq.model.commands import (
     Cancel,
     DrainWorker,
@@ -486,6 +487,22 @@ def test_tasks_of_a_dead_worker_keep_their_order_however_many_they_are() -> None
     died(rig, worker)
 
     assert rig.worker("other").numbers(300) == list(range(1, 301))
+
+
+def test_tasks_under_which_a_second_worker_died_run_again_at_different_times() -> None:
+    """Together again, they would all be quarantined for what one of them does."""
+    rig = Rig()
+    rig.submit(*(task(number) for number in range(1, 5)))
+    for name in ("a", "b"):
+        worker = rig.worker(name)
+        assert worker.numbers(4) == [1, 2, 3, 4]
+        died(rig, worker)
+
+    moments = {rig.view(number).scheduled_at_ms for number in range(1, 5)}
+    assert len(moments) == 4
+    assert rig.now_ms < min(moments) <= max(moments) <= rig.now_ms + SUSPECTS_APART_MS_MAX
+    rig.pass_time(SUSPECTS_APART_MS_MAX)
+    assert sorted(rig.worker("c").numbers(4)) == [1, 2, 3, 4]
 
 
 def test_a_task_is_quarantined_when_too_many_workers_died_running_it() -> None:

@@ -34,6 +34,7 @@ from tq.model.settings import Settings
 from tq.model.task import RetryPolicy, State, TaskOptions, TaskSpec, tier_of
 
 MARGIN_MS = 30_000
+APART_MS = 30_000
 SLEEP_MS = 5_000
 MISSED = 3
 GUARD = 16
@@ -205,6 +206,8 @@ class PlainModel:
         self.queues[task.spec.queue].totals["crashed"] += 1
         if task.lease.cancel_reason is None and task.crashes >= task.options.max_crashes:
             self._end(task, State.DEAD_LETTER, f"quarantined: {task.crashes} workers died running it")
+        elif task.lease.cancel_reason is None and task.crashes > 1:
+            self._wait_until(task, State.PENDING, self.now + 1, self.now + APART_MS)
         else:
             self._hand_back(task)
 

@@ -62,6 +62,10 @@ class Stage:
             self.rig.turn()
         return self
 
+    def crashed(self) -> "Stage":
+        self.running().ask(WorkerDied(1, self.hand.hello.incarnation, -9, "SIGKILL"))()
+        return self
+
     def failed(self) -> "Stage":
         self.running().hand.nack(self.lease, retry_in_ms=HOUR)
         self.hand.disconnect()
@@ -224,9 +228,11 @@ SCENARIOS: dict[Arrow, Scenario] = {
     ("in_progress", "ready", "Hello"): lambda: _returned_without_it(Stage().running()),
     ("in_progress", "cancelled", "Hello"): lambda: _returned_without_it(Stage().running(is_asked_to_stop=True)),
     ("in_progress", "ready", "WorkerDied"): lambda: _died(Stage().running()),
+    ("in_progress", "scheduled", "WorkerDied"): lambda: _died(Stage().crashed().running()),
     ("in_progress", "dead_letter", "WorkerDied"): lambda: _died(Stage(ONE_CRASH).running()),
     ("in_progress", "cancelled", "WorkerDied"): lambda: _died(Stage().running(is_asked_to_stop=True)),
     ("in_progress", "ready", "lost worker"): lambda: _lost(Stage().running()),
+    ("in_progress", "scheduled", "lost worker"): lambda: _lost(Stage().crashed().running()),
     ("in_progress", "dead_letter", "lost worker"): lambda: _lost(Stage(ONE_CRASH).running()),
     ("in_progress", "cancelled", "lost worker"): lambda: _lost(Stage().running(is_asked_to_stop=True)),
     ("ready", "cancelled", "Cancel"): lambda: _cancel(Stage().ready()),

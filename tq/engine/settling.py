@@ -18,6 +18,10 @@ from tq.model.task import MESSAGE_CHARS_MAX, TRACEBACK_CHARS_MAX, AttemptRecord,
 OVERRUN_MARGIN_MS = 30_000
 """A worker enforces timeouts itself; one that has not settled a task this long after its timeout is overruled."""
 
+SUSPECTS_APART_MS_MAX = 30_000
+"""Tasks under which a worker died for the second time wait so long at most, each for another while, before they run
+again."""
+
 
 def ack(ledger: Ledger, request: Ack, now_ms: int) -> Settled:
     """The handlers returned.
@@ -187,7 +191,8 @@ def cancelled(ledger: Ledger, request: CancelledByWorker, now_ms: int) -> Settle
 
 
 def crash(ledger: Ledger, lease: Lease, message: str, evidence: str, now_ms: int) -> None:
-    """The worker died under the task: counted apart from failures, and quarantined when it happens too often.
+    """The worker died under the task: counted apart from failures, and quarantined when it happens too often. After the
+    first time it runs again at once, from the second on at a moment of its own.
 
     Args:
         message: what is known of the death, one line.
@@ -219,10 +224,15 @@ def crash(ledger: Ledger, lease: Lease, message: str, evidence: str, now_ms: int
         ledger.enter_final(record, State.CANCELLED, now_ms, reason=lease.cancel_reason)
     elif crashes >= record.options.max_crashes:
         ledger.enter_final(record, State.DEAD_LETTER, now_ms, reason=f"quarantined: {crashes} workers died running it")
-    else:
+    elif crashes == 1:
         lease.crashes = crashes
         ledger.put_state(record.id, msgspec.structs.replace(state, sequence=lease.sequence))
         _put_front(ledger, record, lease)
+    else:
+        # It, or one that ran beside it, has brought down more than one worker. Together at the front of their lanes
+        # they would run together again, and all be quarantined for what one of them does.
+        apart_ms = ledger.random.randint(1, SUSPECTS_APART_MS_MAX)
+        _wait_until(ledger, record, lease, State.PENDING, now_ms + apart_ms)
 
 
 def extend(ledger: Ledger, request: Extend, now_ms: int) -> Settled:
