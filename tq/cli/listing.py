@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
 from tq.cli.options import Color, Output
-from tq.cli.plain import plain, safe_json
 from tq.cli.terminal import out_console
+from tq.model.plain import plain, safe_json
 
 T = TypeVar("T")
 Record = Mapping[str, object]

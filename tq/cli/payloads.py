@@ -5,8 +5,8 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from tq.cli.plain import plain
 from tq.model.errors import InvalidArgument
+from tq.model.plain import plain
 
 JSON = "application/json"
 

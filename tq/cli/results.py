@@ -6,10 +6,10 @@ from tq.cli.exits import Exit, of_outcome
 from tq.cli.listing import encode_json, write_json
 from tq.cli.options import Output
 from tq.cli.payloads import as_file, as_text
-from tq.cli.plain import plain
 from tq.cli.task_view import outcome_line, outcome_record
 from tq.cli.terminal import say
 from tq.model.ids import format_id
+from tq.model.plain import plain
 from tq.model.task import Outcome, State
 
 

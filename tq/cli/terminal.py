@@ -10,8 +10,8 @@ import typer
 
 from tq.cli.exits import Exit
 from tq.cli.options import Color
-from tq.cli.plain import plain, preview
 from tq.model.errors import InvalidArgument, TqError
+from tq.model.plain import plain, preview
 
 if TYPE_CHECKING:
     from rich.console import Console

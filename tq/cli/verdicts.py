@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from tq.cli.exits import Exit
-from tq.cli.plain import plain
 from tq.cli.words import counted
 from tq.model.durations import format_ms
 from tq.model.errors import TqError
+from tq.model.plain import plain
 from tq.model.stats import ProcessStats, QueueStats, WorkerInfo
 
 Shape = Literal["text", "nagios", "prometheus", "json"]

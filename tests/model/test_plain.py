@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tq.cli.plain import REPLACEMENT, plain, preview, safe_json
+from tq.model.plain import REPLACEMENT, plain, preview, safe_json
 
 HOSTILE = {
     "colour": "\x1b[31mred\x1b[0m",
