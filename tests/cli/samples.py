@@ -1,6 +1,7 @@
 """Values as a broker would answer them, for the tests of what is made of them."""
 
 from tq.model.ids import make_id
+from tq.model.insight import Because, Explanation, Reason
 from tq.model.replies import StatsReply
 from tq.model.stats import EngineStats, ProcessStats, QueueStats, WorkerInfo
 from tq.model.task import AttemptRecord, State, TaskSummary, TaskView
@@ -43,6 +44,28 @@ FAILED_ATTEMPT = AttemptRecord(
     error_type="ValueError",
     message="no such user\nsecond line",
     traceback="Traceback (most recent call last):\n  ...\nValueError: no such user",
+)
+
+
+EXPLANATION = Explanation(
+    id=ID,
+    task_type="send_email",
+    queue="mail",
+    state=State.FAILED,
+    worker="w1",
+    submitted_at_ms=NOW_MS - 60_000,
+    reasons=(
+        Reason(
+            code=Because.BACKOFF,
+            text="attempt 1 of 4 failed; the next is in 3s",
+            since_ms=NOW_MS - 3_500,
+            until_ms=NOW_MS + 3_000,
+            count=1,
+            note="ValueError: no such user",
+        ),
+        Reason(code=Because.NO_HANDLER, text="no worker is connected", hint="start one: tq worker module:app"),
+    ),
+    history=(FAILED_ATTEMPT,),
 )
 
 

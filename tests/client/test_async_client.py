@@ -17,6 +17,7 @@ from tq.model import commands
 from tq.model.commands import Request, Submit
 from tq.model.errors import InvalidArgument, ProtocolViolation, QueueFull, TaskCancelled, TaskFailed, TaskNotFound
 from tq.model.ids import format_id
+from tq.model.insight import Explanation
 from tq.model.replies import (
     Affected,
     ErrorReply,
@@ -28,6 +29,7 @@ from tq.model.replies import (
     Submitted,
     TaskPage,
     TaskReply,
+    WhyReply,
     WorkerPage,
 )
 from tq.model.stats import EngineStats
@@ -75,6 +77,9 @@ def outcome(state: State, reason: str = "", error: AttemptRecord | None = None) 
 
 STATS = StatsReply(0, msgspec.convert(dict.fromkeys(EngineStats.__struct_fields__, 0), EngineStats))
 AFFECTED = Affected(0, 1)
+EXPLANATION = Explanation(
+    id=ID, task_type="t", queue="q", state=State.PENDING, worker="", submitted_at_ms=1, reasons=(), history=()
+)
 CASES: list[tuple[Callable[[AsyncClient], Awaitable[Any]], Request, Reply, Any]] = [
     (lambda c: c.get_task(format_id(ID)), commands.GetTask(0, ID), TaskReply(0, view()), view()),
     (
@@ -114,6 +119,7 @@ CASES: list[tuple[Callable[[AsyncClient], Awaitable[Any]], Request, Reply, Any]]
         AFFECTED,
         AFFECTED,
     ),
+    (lambda c: c.why(ID), commands.Why(0, ID), WhyReply(0, EXPLANATION), EXPLANATION),
     (lambda c: c.stats(), commands.GetStats(0), STATS, STATS),
     (lambda c: c.backup("/b"), commands.Backup(0, "/b"), AFFECTED, AFFECTED),
     (lambda c: c.request(commands.ListQueues(77)), commands.ListQueues(0), QueuePage(0, []), QueuePage(0, [])),

@@ -5,7 +5,23 @@ from typing import Annotated
 import typer
 
 from tq import __version__
-from tq.cli import backup, bench, broker, check, config, dead, doctor, queues, stats, submit, tasks, up, worker, workers
+from tq.cli import (
+    backup,
+    bench,
+    broker,
+    check,
+    config,
+    dead,
+    doctor,
+    queues,
+    stats,
+    submit,
+    tasks,
+    up,
+    why,
+    worker,
+    workers,
+)
 from tq.cli.groups import COLUMNS_MAX, RunByDefaultGroup, SectionGroup
 
 RUN = "Run"
@@ -50,6 +66,7 @@ app.add_typer(worker_app, name="worker", rich_help_panel=RUN, help=worker.HELP, 
 app.command("submit", cls=submit.SubmitCommand, rich_help_panel=FOLLOW)(submit.submit)
 app.add_typer(tasks.app, name="task", rich_help_panel=FOLLOW, help="Tasks: get, list, wait, result, cancel.")
 app.command("status", rich_help_panel=FOLLOW, help="Show a task; short for: tq task get.")(tasks.get)
+app.command("why", rich_help_panel=FOLLOW)(why.why)
 
 app.command("stats", rich_help_panel=OPERATE)(stats.stats)
 app.add_typer(check.app, name="check", rich_help_panel=OPERATE, help="For monitoring: check queue, broker, workers.")

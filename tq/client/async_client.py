@@ -5,6 +5,7 @@ The methods are written down by subject, in the modules that the class is put to
 
 from tq.client.asking import Asking
 from tq.client.dead import AsyncDead
+from tq.client.insight import AsyncInsight
 from tq.client.queues import AsyncQueues
 from tq.client.tasks import AsyncTasks
 from tq.client.workers import AsyncWorkers
@@ -12,7 +13,7 @@ from tq.model.commands import Backup, GetStats
 from tq.model.replies import Affected, StatsReply
 
 
-class AsyncClient(AsyncTasks, AsyncQueues, AsyncDead, AsyncWorkers, Asking):
+class AsyncClient(AsyncTasks, AsyncQueues, AsyncDead, AsyncWorkers, AsyncInsight, Asking):
     """A client for one event loop. Connects when it is first used; `async with` connects at once, and closes.
 
     A lost connection is made again, and what was unanswered is asked again where that is safe: submits are (their

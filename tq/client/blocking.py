@@ -7,6 +7,7 @@ from typing import Self
 
 from tq.client.async_client import AsyncClient
 from tq.client.dead import Dead
+from tq.client.insight import Insight
 from tq.client.loop_thread import LoopThread
 from tq.client.queues import Queues
 from tq.client.tasks import Tasks
@@ -15,7 +16,7 @@ from tq.model.commands import Request
 from tq.model.replies import Affected, Reply, StatsReply, Welcome
 
 
-class Client(Tasks, Queues, Dead, Workers):
+class Client(Tasks, Queues, Dead, Workers, Insight):
     """The blocking twin of AsyncClient: the same arguments, methods and errors, described there.
 
     Any number of threads may share one: their requests travel together, over one connection. After a fork, make a new

@@ -40,6 +40,7 @@ def is_repeatable(request: Request) -> bool:
             | commands.ListWorkers()
             | commands.DrainWorker()
             | commands.GetStats()
+            | commands.Why()
         ):
             return True
         case _:

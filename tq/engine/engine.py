@@ -6,7 +6,7 @@ else changes a task. The same requests, times, seed and stored rows give the sam
 
 from typing import assert_never
 
-from tq.engine import dispatching, operating, presence, settling, submitting, sweeping, viewing
+from tq.engine import dispatching, explaining, operating, presence, settling, submitting, sweeping, viewing
 from tq.engine.bounds import BOUNDS, Bounds
 from tq.engine.ledger import Ledger
 from tq.engine.tables import Reader, Table, Writes
@@ -37,6 +37,7 @@ from tq.model.commands import (
     RetryDead,
     Submit,
     Wait,
+    Why,
     WorkerDied,
 )
 from tq.model.errors import InvalidArgument
@@ -138,6 +139,8 @@ class Engine:
                 return viewing.list_workers(ledger, request)
             case GetStats():
                 return viewing.get_stats(ledger, request)
+            case Why():
+                return explaining.why(ledger, request, now_ms)
             case Backup():
                 raise InvalidArgument("a backup is made by the broker that owns the store")
             case _:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tq.engine.queues import Queue
 
 SEQUENCE_MAX = (1 << 64) - 1
-_sequence_of = attrgetter("sequence")
+sequence_of = attrgetter("sequence")
 
 
 class Ready(msgspec.Struct, gc=False):
@@ -94,7 +94,7 @@ class Lane:
         if not window or ready.sequence < window[0].sequence:
             window.appendleft(ready)
         else:
-            insort(window, ready, key=_sequence_of)
+            insort(window, ready, key=sequence_of)
         if len(window) > 2 * self.bounds.window_max:
             self._forget_tail()
 

@@ -306,9 +306,16 @@ class Backup(_Request, frozen=True, tag=30):
     directory: Annotated[str, Meta(max_length=4_000)]
 
 
+class Why(_Request, frozen=True, tag=38):
+    """Why a task is where it is. Reply: WhyReply."""
+
+    task_id: Id
+
+
 Request = (
     Hello | Submit | GetTask | Wait | Cancel | ListTasks
     | Fetch | Ack | Nack | Release | Extend | ReportProgress | CancelledByWorker | Heartbeat | WorkerDied
     | ListQueues | PauseQueue | ResumeQueue | PurgeQueue | RetryDead | PurgeDead | Resubmit
     | ListWorkers | DrainWorker | GetStats | Backup
+    | Why
 )  # fmt: skip

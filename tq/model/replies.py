@@ -5,6 +5,7 @@ Tags from 100 on are replies and from 150 on are pushes; a released tag never ch
 
 import msgspec
 
+from tq.model.insight import Explanation
 from tq.model.stats import EngineStats, ProcessStats, QueueStats, WorkerInfo
 from tq.model.task import Outcome, StoredTask, TaskSummary, TaskView
 
@@ -111,6 +112,12 @@ class StatsReply(_Reply, frozen=True, tag=110):
     process: ProcessStats | None = None
 
 
+class WhyReply(_Reply, frozen=True, tag=115):
+    """Why the task is where it is."""
+
+    explanation: Explanation
+
+
 class Delivery(msgspec.Struct, array_like=True, frozen=True):
     """One leased task. `task` is the stored row, byte for byte."""
 
@@ -154,6 +161,7 @@ class Stopping(msgspec.Struct, array_like=True, frozen=True, tag_field="tag", ta
 Reply = (
     Welcome | ErrorReply | Submitted | Settled | Affected | TaskReply | OutcomeReply
     | TaskPage | QueuePage | WorkerPage | StatsReply
+    | WhyReply
 )  # fmt: skip
 Push = Deliver | CancelRun | LeaseRevoked | Drain | Stopping
 FromBroker = Reply | Push

@@ -40,6 +40,7 @@ from tq.model.commands import (
     RetryDead,
     Submit,
     Wait,
+    Why,
     WorkerDied,
 )
 
@@ -95,6 +96,7 @@ RULES: dict[type, Rule] = {
     ListQueues: Rule(Role.VIEWER, Reach.LISTED),
     ListWorkers: Rule(Role.VIEWER, Reach.WHOLE),
     GetStats: Rule(Role.VIEWER, Reach.WHOLE),
+    Why: Rule(Role.VIEWER, Reach.NAMED),
     # producing
     Submit: Rule(Role.PRODUCER, Reach.NAMED),
     Wait: Rule(Role.PRODUCER, Reach.NAMED),

@@ -3,6 +3,8 @@
 from enum import Enum
 from typing import get_args
 
+import msgspec
+
 from tq.model.commands import (
     Fetch,
     GetStats,
@@ -16,12 +18,14 @@ from tq.model.commands import (
     Request,
     Resubmit,
     Submit,
+    Why,
 )
 from tq.model.errors import DiskFull, OutcomeUnknown, ShuttingDown, TqError
-from tq.model.replies import FromBroker, Push
+from tq.model.insight import Because, Reason
+from tq.model.replies import FromBroker, Push, WhyReply
 from tq.protocol.codec import to_reply
 
-READS = frozenset({GetTask, ListTasks, ListQueues, ListWorkers, GetStats})
+READS = frozenset({GetTask, ListTasks, ListQueues, ListWorkers, GetStats, Why})
 """Requests that change nothing, in memory or on disk."""
 
 SILENT = frozenset({Fetch, Heartbeat, ReportProgress})
@@ -57,6 +61,18 @@ def refusals(condition: Condition) -> dict[type, TqError]:
             return dict.fromkeys(_WRITES, DiskFull(condition.value, hint=free_space))
         case Condition.STOPPING:
             return dict.fromkeys(_WRITES | READS | {Hello}, ShuttingDown(condition.value, hint="try again soon"))
+
+
+def explain_condition(reply: WhyReply, condition: Condition) -> WhyReply:
+    """The answer to "why" with what the engine cannot know: that the broker starts nothing as things stand."""
+    explanation = reply.explanation
+    if condition.is_writable or explanation.state.is_final:
+        return reply
+    reason = Reason(
+        code=Because.NOT_WRITABLE, text=condition.value, hint="free some space; the broker goes on by itself"
+    )
+    reasons = (reason, *explanation.reasons)
+    return msgspec.structs.replace(reply, explanation=msgspec.structs.replace(explanation, reasons=reasons))
 
 
 def declared_unknown(messages: list[FromBroker]) -> list[FromBroker]:

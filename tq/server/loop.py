@@ -20,9 +20,9 @@ from structlog.typing import FilteringBoundLogger
 
 from tq.model.commands import Backup, Hello, Wait
 from tq.model.errors import DiskFull, InternalError, StorageCorrupt, StorageFailed, TqError
-from tq.model.replies import ErrorReply, FromBroker, Reply, StatsReply, Stopping, Welcome
+from tq.model.replies import ErrorReply, FromBroker, Reply, StatsReply, Stopping, Welcome, WhyReply
 from tq.protocol.codec import encode_frame, to_reply
-from tq.server.admission import READS, SILENT, Condition, declared_unknown, refusals
+from tq.server.admission import READS, SILENT, Condition, declared_unknown, explain_condition, refusals
 from tq.server.alarm import Alarm
 from tq.server.backups import Backups
 from tq.server.clock import Clock
@@ -252,6 +252,8 @@ class BrokerLoop:
         reply = self._core.step(session.session_id, request, now_ms)
         if isinstance(reply, StatsReply):
             return msgspec.structs.replace(reply, process=self._vitals.process_stats(len(self._intake.sessions)))
+        if isinstance(reply, WhyReply):
+            reply = explain_condition(reply, self._condition)
         if reply is not None and type(request) in _MAY_BE_LARGE:
             self._answer_bytes += len(encode_frame(reply))
         return reply
