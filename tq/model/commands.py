@@ -5,6 +5,7 @@ caller's and comes back in the reply; 0 asks for none where that is said. docs/p
 caller's side. Lengths of time are ms; `limit` bounds the work of one request, and the reply says whether there is more.
 """
 
+from enum import StrEnum
 from typing import Annotated
 
 import msgspec
@@ -21,6 +22,15 @@ Limit = Annotated[int, Meta(ge=1, le=BATCH_MAX)]
 Count = Annotated[int, Meta(ge=0, le=1 << 53)]
 Name = Annotated[str, Meta(max_length=200)]
 Note = Annotated[str, Meta(max_length=2_000)]
+
+
+class Order(StrEnum):
+    """How a listing is sorted; each can be reversed. docs/selectors.md says what it costs."""
+
+    ANY = "any"  # as it is found fastest: what is ready in the order it will run, then what waits for a time, ...
+    ID = "id"  # as the ids were made
+    AGE = "age"  # dead letters: the longest dead first; others as their ids were made
+    QUEUE = "queue"  # by the name of the queue
 
 
 class LeaseRef(msgspec.Struct, array_like=True, frozen=True, gc=False):

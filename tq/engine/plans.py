@@ -1,0 +1,267 @@
+"""Which rows to walk to find the tasks of a selector, in an order: the smallest index that holds all of them.
+
+A plan is a row of segments, each with a rank; ranks grow along the walk. A place in the walk is a rank and a position
+in the keys of that segment, never a count of rows: tasks, lanes and queues may come and go between two pages. A task
+that does not change its place meanwhile is met exactly once.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from tq.engine.ledger import Ledger, idempotency_key
+from tq.engine.matching import RecordTest, counts_from_ms, record_test
+from tq.engine.queues import Queue
+from tq.engine.tables import U32, DueKind, Table
+from tq.model.commands import Order
+from tq.model.matching import text_test
+from tq.model.selector import ID_DIGITS, Field, HexTerm, NumberTerm, Relation, Selector, StateTerm, TextTerm
+from tq.model.task import State
+
+_LAST = b"\xff" * 32
+_U64 = 8
+MERGED_MAX = 256
+"""Ranges that are walked side by side, in the order of their common part: each costs a seek for every page."""
+KEYS_MAX = 2_000
+"""Idempotency keys that are looked up, over all queues: a few ms."""
+_INDEXED = frozenset({State.PENDING, State.FAILED, State.IN_PROGRESS, State.DEAD_LETTER})
+_FINAL = frozenset(state for state in State if state.is_final)
+
+
+class Segment(msgspec.Struct, frozen=True, gc=False):
+    """Rows of one table: those with a key from prefix + `low` to below prefix + `high`, for each of the prefixes, in
+    the order of what follows the prefix.
+
+    `queue`: tasks of others are passed over. `is_timed`: what follows the prefix begins with the moment of death, u64.
+    """
+
+    rank: bytes
+    table: Table
+    prefixes: tuple[bytes, ...] = (b"",)
+    low: bytes = b""
+    high: bytes = _LAST
+    queue: str | None = None
+    is_timed: bool = False
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """A walk to be: segments in its order, and what is asked of each task. Made anew for every page: it costs a pass
+    over the queues."""
+
+    segments: tuple[Segment, ...]
+    is_descending: bool
+    test: RecordTest
+    as_of: int
+    age_ms_min: int = 0
+    age_ms_max: int | None = None
+
+
+def plan_scan(ledger: Ledger, selector: Selector, order: Order, is_descending: bool, as_of: int) -> Plan:
+    """How to find the tasks of a selector.
+
+    Args:
+        as_of: only tasks that came to where they are before this number of the order of all changes; 0: all.
+    """
+    segments = sorted(_Planner(ledger, selector).segments(order), key=lambda segment: segment.rank)
+    if is_descending:
+        segments.reverse()
+    age_ms_min, age_ms_max = _age_bounds(selector)
+    return Plan(tuple(segments), is_descending, record_test(selector), as_of, age_ms_min, age_ms_max)
+
+
+def wanted_states(selector: Selector) -> frozenset[State]:
+    """The states that the tasks of a selector can be in."""
+    states = frozenset(State)
+    for term in selector.terms:
+        match term:
+            case StateTerm(states=named, is_inverted=is_inverted):
+                states = states.difference(named) if is_inverted else states.intersection(named)
+            case HexTerm(field=Field.GROUP, is_inverted=False):
+                states &= {State.DEAD_LETTER}
+            case _:
+                pass
+    return states
+
+
+def wanted_queues(ledger: Ledger, selector: Selector) -> list[Queue]:
+    """The queues that its tasks can be in, by name."""
+    tests = [text_test(term) for term in selector.terms if isinstance(term, TextTerm) and term.field is Field.QUEUE]
+    names = [name for name in ledger.queues if all(test(name) for test in tests)] if tests else list(ledger.queues)
+    return [ledger.queues[name] for name in sorted(names)]
+
+
+def held(queue: Queue, states: Iterable[State]) -> int:
+    """How many tasks of these states a queue holds, from its counters."""
+    row = queue.row
+    counts = {
+        State.PENDING: sum(queue.ready) + row.scheduled,
+        State.IN_PROGRESS: row.in_progress,
+        State.COMPLETED: row.completed,
+        State.FAILED: row.retrying,
+        State.DEAD_LETTER: row.dead,
+        State.CANCELLED: row.cancelled,
+    }
+    return sum(counts[state] for state in states)
+
+
+class _Planner:
+    """Chooses the segments for one selector. `states` and `queues` are those that its tasks can be in."""
+
+    def __init__(self, ledger: Ledger, selector: Selector) -> None:
+        self.ledger = ledger
+        self.selector = selector
+        self.states = wanted_states(selector)
+        queues = wanted_queues(ledger, selector)
+        self.is_of_all_queues = len(queues) == len(ledger.queues)
+        self.queues = [queue for queue in queues if held(queue, self.states)]
+
+    def segments(self, order: Order) -> Iterable[Segment]:
+        if not self.queues:
+            return ()
+        ids = self._known_ids()
+        if ids is not None:
+            return self._of_ids(ids, order)
+        is_dead = self.states == {State.DEAD_LETTER}
+        match order:
+            case Order.QUEUE:
+                return (segment for queue in self.queues for segment in self._of_queue(queue))
+            case Order.AGE if is_dead:
+                return self._dead_by_time()
+            case Order.ANY if not self._id_prefixes():
+                return self._anyhow(self.queues, b"", None)
+            case _:
+                return self._by_id(b"", None)
+
+    # -- the ids themselves ---------------------------------------------------------------------------------------
+
+    def _known_ids(self) -> list[bytes] | None:
+        """The ids of all tasks that can be meant, where the selector names them or their keys; None: it does not."""
+        for prefixes in self._id_prefixes():
+            if all(len(prefix) == ID_DIGITS for prefix in prefixes):
+                return sorted({bytes.fromhex(prefix) for prefix in prefixes})
+        for term in self.selector.terms:
+            if isinstance(term, TextTerm) and term.field is Field.KEY and not term.is_inverted:
+                keys = [pattern.literal for pattern in term.patterns]
+                if None not in keys and len(keys) * len(self.queues) <= KEYS_MAX:
+                    return self._ids_of_keys([key for key in keys if key is not None])
+        return None
+
+    def _ids_of_keys(self, keys: list[str]) -> list[bytes]:
+        get = self.ledger.changes.get
+        rows = [get(Table.KEYS, idempotency_key(queue, key)) for queue in self.queues for key in keys]
+        return sorted({task_id for task_id in rows if task_id is not None})
+
+    def _of_ids(self, ids: list[bytes], order: Order) -> Iterator[Segment]:
+        for task_id in ids:
+            yield Segment(self._rank_of(task_id, order) + task_id, Table.BODIES, low=task_id, high=task_id + b"\0")
+
+    def _rank_of(self, task_id: bytes, order: Order) -> bytes:
+        record = self.ledger.find_or_none(task_id) if order in (Order.AGE, Order.QUEUE) else None
+        if record is None:
+            return b""
+        if order is Order.QUEUE:
+            return _rank_of_queue(record.stored.spec.queue)
+        return counts_from_ms(record).to_bytes(_U64, "big")
+
+    def _id_prefixes(self) -> list[tuple[str, ...]]:
+        return [
+            term.prefixes
+            for term in self.selector.terms
+            if isinstance(term, HexTerm) and term.field is Field.ID and not term.is_inverted
+        ]
+
+    # -- by id ----------------------------------------------------------------------------------------------------
+
+    def _by_id(self, rank: bytes, queue: str | None) -> Iterator[Segment]:
+        table = Table.LEASES if self.states == {State.IN_PROGRESS} else Table.BODIES
+        for low, high in _id_ranges(self._id_prefixes()):
+            yield Segment(rank + low, table, low=low, high=high, queue=queue)
+
+    # -- by queue -------------------------------------------------------------------------------------------------
+
+    def _of_queue(self, queue: Queue) -> Iterable[Segment]:
+        rank = _rank_of_queue(queue.row.name)
+        if self.states == {State.DEAD_LETTER} or not self._id_prefixes():
+            return self._anyhow([queue], rank, queue.row.name)
+        return self._by_id(rank, queue.row.name)
+
+    # -- in whatever order is the cheapest ------------------------------------------------------------------------
+
+    def _anyhow(self, queues: Sequence[Queue], rank: bytes, queue: str | None) -> Iterator[Segment]:
+        """The tasks of some queues, each state from its own index.
+
+        Args:
+            queue: the name of the only one, where it is to be one alone.
+        """
+        states = self.states
+        if not states <= _INDEXED:
+            if states <= _FINAL:
+                yield self._due(DueKind.REMOVE, rank, queue)
+            else:
+                yield from self._by_id(rank, queue)
+            return
+        if State.PENDING in states:
+            yield from self._ready(queues, rank + b"1")
+        if states & {State.PENDING, State.FAILED}:
+            yield self._due(DueKind.READY, rank + b"2", queue)
+        if State.IN_PROGRESS in states:
+            yield Segment(rank + b"3", Table.LEASES, queue=queue)
+        if State.DEAD_LETTER in states:
+            for each in queues:
+                number = U32.pack(each.number)
+                yield Segment(rank + b"4" + number, Table.DEAD, (number,), is_timed=True)
+
+    def _ready(self, queues: Sequence[Queue], rank: bytes) -> Iterator[Segment]:
+        tests = [
+            text_test(term) for term in self.selector.terms if isinstance(term, TextTerm) and term.field is Field.TYPE
+        ]
+        for queue in queues:
+            for lane in queue.all_lanes():
+                if lane.row.ready and all(test(lane.row.task_type) for test in tests):
+                    number = U32.pack(lane.number)
+                    low = lane.low_water.to_bytes(_U64, "big")  # what lies below is gone: reading it costs much
+                    yield Segment(rank + number, Table.READY, (number,), low=low)
+
+    def _due(self, kind: DueKind, rank: bytes, queue: str | None) -> Segment:
+        low = self.ledger.due_floors[kind].to_bytes(_U64, "big")
+        return Segment(rank, Table.DUE, (bytes([kind]),), low=low, queue=queue)
+
+    # -- dead letters by the moment of their death ----------------------------------------------------------------
+
+    def _dead_by_time(self) -> Iterator[Segment]:
+        numbers = tuple(U32.pack(queue.number) for queue in self.queues)
+        yield Segment(b"", Table.DEAD, numbers, is_timed=True)
+
+
+def _rank_of_queue(name: str) -> bytes:
+    return name.encode() + b"\0"  # names have no control characters: a name that begins another comes first
+
+
+def _id_ranges(terms: list[tuple[str, ...]]) -> list[tuple[bytes, bytes]]:
+    """Ranges of ids, ascending and apart from each other, that hold all that begin with a prefix of each term."""
+    if not terms:
+        return [(b"", _LAST)]
+    shortest = min(terms, key=len)
+    ranges: list[tuple[bytes, bytes]] = []
+    for prefix in sorted(shortest):
+        low = bytes.fromhex(prefix.ljust(ID_DIGITS, "0"))
+        high = bytes.fromhex(prefix.ljust(ID_DIGITS, "f")) + b"\0"
+        if not ranges or low >= ranges[-1][1]:  # else it begins with a prefix that is there already
+            ranges.append((low, high))
+    return ranges
+
+
+def _age_bounds(selector: Selector) -> tuple[int, int | None]:
+    """The smallest and the largest age that a task of the selector can have, None for any."""
+    age_ms_min, age_ms_max = 0, None
+    for term in selector.terms:
+        if not isinstance(term, NumberTerm) or term.field is not Field.AGE or term.is_inverted:
+            continue
+        if len(term.comparisons) > 1:
+            continue  # alternatives: the test of each task tells
+        (comparison,) = term.comparisons
+        if comparison.relation in (Relation.GREATER, Relation.GREATER_EQUAL):
+            age_ms_min = max(age_ms_min, comparison.number)
+        else:
+            age_ms_max = comparison.number if age_ms_max is None else min(age_ms_max, comparison.number)
+    return age_ms_min, age_ms_max
