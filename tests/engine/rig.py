@@ -206,6 +206,7 @@ class Hand:
             self.hello.task_types,
             self.hello.queues,
             held=[ref(delivery) for delivery in held],
+            signatures=self.hello.signatures,
         )
         return self.rig.ask(Hello(1, 1, worker=hello), Settled, self.session).lost
 

@@ -1,9 +1,11 @@
 """What operators do: cancel, pause, purge, and put dead letters back to work."""
 
+import msgspec
 import pytest
 
 from tests.engine.rig import HOUR, MINUTE, SECOND, Rig, id_of, task
 from tq.engine.bounds import Bounds
+from tq.engine.tables import Table
 from tq.model.commands import (
     Cancel,
     ListTasks,
@@ -15,10 +17,10 @@ from tq.model.commands import (
     RetryDead,
     Submit,
 )
-from tq.model.errors import PayloadTooLarge, QueueFull, QueueNotFound, TaskNotFound, WrongState
+from tq.model.errors import InvalidArgument, PayloadTooLarge, QueueFull, QueueNotFound, TaskNotFound, WrongState
 from tq.model.replies import Affected, CancelRun, Existing, Submitted, TaskPage
 from tq.model.settings import BrokerSettings, PersistenceSettings
-from tq.model.task import HIGH, LOW, State, TaskOptions
+from tq.model.task import HIGH, LOW, State, TaskOptions, TaskState
 
 
 def dead(rig: Rig, *numbers: int, queue: str = "default", options: TaskOptions | None = None) -> None:
@@ -29,6 +31,12 @@ def dead(rig: Rig, *numbers: int, queue: str = "default", options: TaskOptions |
         worker.nack(worker.fetch_one(), is_final=True)
         rig.now_ms += 1
     worker.disconnect()
+
+
+def stored_state(rig: Rig, number: int) -> TaskState:
+    value = rig.rows.get(Table.STATES, id_of(number))
+    assert value is not None
+    return msgspec.msgpack.decode(value, type=TaskState)
 
 
 def purge_all(rig: Rig, queue: str = "default") -> list[Affected]:
@@ -391,6 +399,41 @@ def test_a_resubmit_is_due_at_once_whatever_the_delay_of_the_old_task() -> None:
     rig.ask(Resubmit(1, id_of(1), id_of(11)), Submitted)
 
     assert rig.worker().numbers(1) == [11]
+
+
+def test_a_resubmit_may_go_to_another_queue_with_another_priority_and_later() -> None:
+    rig = Rig()
+    dead(rig, 1, 2)
+    rig.ask(Resubmit(1, id_of(1), id_of(11), queue="urgent", priority=200), Submitted)
+    rig.ask(Resubmit(2, id_of(2), id_of(12), delay_ms=HOUR), Submitted)
+
+    assert (rig.view(11).queue, rig.view(11).priority) == ("urgent", 200)
+    assert rig.worker().numbers(2) == [11]
+    rig.pass_time(HOUR)
+    assert rig.state(12) is State.PENDING
+    assert rig.worker("v").numbers(1) == [12]
+
+
+def test_a_resubmit_into_a_queue_that_cannot_be_or_too_far_away_changes_nothing() -> None:
+    rig = Rig()
+    dead(rig, 1)
+    before = rig.rows.copy()
+
+    for wrong in (Resubmit(1, id_of(1), id_of(11), queue=" "), Resubmit(1, id_of(1), id_of(11), delay_ms=1 << 53)):
+        with pytest.raises(InvalidArgument):
+            rig.step(wrong)
+    assert rig.rows.tables == before.tables
+
+
+def test_a_resubmitted_task_stays_in_the_set_that_was_frozen_with_it() -> None:
+    """It has not moved: who purges what there was before purges it."""
+    rig = Rig()
+    dead(rig, 1)
+    before = stored_state(rig, 1).moved
+    rig.ask(Resubmit(1, id_of(1), id_of(11)), Submitted)
+
+    assert stored_state(rig, 1).resubmitted_as == id_of(11)
+    assert stored_state(rig, 1).moved == before
 
 
 def test_a_repeated_resubmit_makes_no_second_task() -> None:

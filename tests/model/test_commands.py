@@ -31,11 +31,11 @@ RELEASED_REQUESTS = {
     "Fetch": 10, "Ack": 11, "Nack": 12, "Release": 13, "Extend": 14, "ReportProgress": 15, "CancelledByWorker": 16,
     "Heartbeat": 17, "WorkerDied": 18,
     "ListQueues": 20, "PauseQueue": 21, "ResumeQueue": 22, "PurgeQueue": 23, "RetryDead": 24, "PurgeDead": 25,
-    "Resubmit": 26, "ListWorkers": 27, "DrainWorker": 28, "GetStats": 29, "Backup": 30,
+    "Resubmit": 26, "GetSignature": 42, "ListWorkers": 27, "DrainWorker": 28, "GetStats": 29, "Backup": 30,
 }  # fmt: skip
 RELEASED_REPLIES = {
     "Welcome": 100, "ErrorReply": 101, "Submitted": 102, "Settled": 103, "Affected": 104, "TaskReply": 105,
-    "OutcomeReply": 106, "TaskPage": 107, "QueuePage": 108, "WorkerPage": 109, "StatsReply": 110,
+    "OutcomeReply": 106, "TaskPage": 107, "QueuePage": 108, "WorkerPage": 109, "StatsReply": 110, "SignatureReply": 119,
     "Deliver": 150, "CancelRun": 151, "LeaseRevoked": 152, "Drain": 153, "Stopping": 154,
 }  # fmt: skip
 

@@ -311,7 +311,15 @@ def _dead_selection(world: World, draw: Draw) -> tuple[list[bytes], str | None]:
 def resubmit(world: World, draw: Draw) -> None:
     ended = [task.spec.id for task in world.model.tasks.values() if task.state.is_final]
     task_id = draw.choose(ended) if ended and not chance(draw, 6) else draw.choose(IDS)
-    request = Resubmit(world.next_id(), task_id, draw.choose(IDS), draw.choose([None, b"new", bytes(65)]))
+    request = Resubmit(
+        world.next_id(),
+        task_id,
+        draw.choose(IDS),
+        draw.choose([None, b"new", bytes(65)]),
+        queue=draw.choose([None, None, *QUEUES]),
+        priority=draw.choose([None, 0, 255]),
+        delay_ms=draw.choose([0, 0, 1_000]),
+    )
     world.do(draw.choose(CLIENTS), request)
 
 

@@ -20,6 +20,7 @@ from tq.app.context import Context
 from tq.model.errors import InvalidArgument
 
 _BY_POSITION = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+_OF_ANY_NUMBER = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 _NOTHING = (typing.NoReturn, typing.Never)
 _NO_ARGUMENTS = encode({})
 _PLACE = re.compile(r"(?P<what>.*) - at `\$\.(?P<path>.*)`", re.DOTALL)
@@ -63,6 +64,18 @@ class Signature:
     def has_context(self) -> bool:
         """Whether a call needs a Context."""
         return self._context is not None
+
+    @property
+    def parameters(self) -> list[tuple[str, Any, bool]]:
+        """What a payload may hold: name, annotation, and whether it must be there; without the context."""
+        return [
+            (
+                name,
+                self._field_type(parameter),
+                parameter.default is Parameter.empty and parameter.kind not in _OF_ANY_NUMBER,
+            )
+            for name, parameter in zip(self._names, self._parameters, strict=True)
+        ]
 
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Arguments by the name of their parameter, without defaults.
@@ -198,10 +211,9 @@ class Signature:
     def _field(self, index: int, parameter: Parameter) -> tuple[str, Any, Any] | tuple[str, Any]:
         name, hint = f"p{index}", self._hints.get(parameter.name, Any)
         decoder = self._decoder_of(f"parameter {parameter.name!r}", hint)
-        if parameter.kind is Parameter.VAR_POSITIONAL:
-            return (name, types.GenericAlias(list, (hint,)), msgspec.field(default_factory=list))
-        if parameter.kind is Parameter.VAR_KEYWORD:
-            return (name, types.GenericAlias(dict, (str, hint)), msgspec.field(default_factory=dict))
+        if parameter.kind in _OF_ANY_NUMBER:
+            empty = list if parameter.kind is Parameter.VAR_POSITIONAL else dict
+            return (name, self._field_type(parameter), msgspec.field(default_factory=empty))
         if decoder.members:
             self._unions[index] = decoder
             hint = Any
@@ -209,6 +221,13 @@ class Signature:
             return (name, hint)
         # By a factory, so that msgspec neither checks nor copies it: a default is the handler's own affair.
         return (name, hint, msgspec.field(default_factory=lambda: parameter.default))
+
+    def _field_type(self, parameter: Parameter) -> Any:
+        """The annotation of a parameter; of `*args` and `**kwargs`, that of the list and the map in a payload."""
+        hint = self._hints.get(parameter.name, Any)
+        if parameter.kind is Parameter.VAR_POSITIONAL:
+            return types.GenericAlias(list, (hint,))
+        return types.GenericAlias(dict, (str, hint)) if parameter.kind is Parameter.VAR_KEYWORD else hint
 
     def _decoder_of(self, what: str, hint: Any) -> TypedDecoder[Any]:
         try:

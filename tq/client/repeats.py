@@ -37,6 +37,7 @@ def is_repeatable(request: Request) -> bool:
             | commands.PauseQueue()
             | commands.ResumeQueue()
             | commands.Resubmit()
+            | commands.GetSignature()
             | commands.ListWorkers()
             | commands.DrainWorker()
             | commands.GetStats()

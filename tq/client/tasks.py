@@ -3,15 +3,18 @@
 import asyncio
 import math
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from datetime import timedelta
 
 from tq.client.asking import Asking, Blocking, Id, expect
 from tq.client.chunks import chunks_of_specs
 from tq.client.ids import raw_id
 from tq.client.task import Task
-from tq.model.commands import BATCH_MAX, Cancel, GetTask, ListTasks, Resubmit, Submit, Wait
+from tq.model.commands import BATCH_MAX, Cancel, GetSignature, GetTask, ListTasks, Resubmit, Submit, Wait
+from tq.model.durations import duration_ms
 from tq.model.errors import InvalidArgument, TaskCancelled, TaskFailed, TimedOut, TqError
 from tq.model.ids import format_id
-from tq.model.replies import Affected, OutcomeReply, Submitted, TaskPage, TaskReply
+from tq.model.replies import Affected, OutcomeReply, SignatureReply, Submitted, TaskPage, TaskReply
+from tq.model.signatures import TaskSignature
 from tq.model.task import Outcome, State, TaskSpec, TaskSummary, TaskView
 
 WAIT_MS_MAX = 86_400_000
@@ -150,8 +153,24 @@ class AsyncTasks(Asking):
             if not (cursor := page.cursor):
                 return
 
-    async def resubmit(self, task_id: Id, payload: bytes | None = None, content_type: str | None = None) -> str:
-        """A new task from an ended one, with another payload if one is given.
+    async def resubmit(
+        self,
+        task_id: Id,
+        payload: bytes | None = None,
+        content_type: str | None = None,
+        *,
+        queue: str | None = None,
+        priority: int | None = None,
+        delay: str | timedelta = "0",
+        reason: str = "",
+    ) -> str:
+        """A new task from an ended one; what is None stays as it was. It is due at once.
+
+        Args:
+            payload: another one, with its content type if that changes.
+            priority: from 0 to 255.
+            delay: not before that long from now, such as "10m".
+            reason: why, for the audit.
 
         Returns:
             The id of the new task.
@@ -159,10 +178,18 @@ class AsyncTasks(Asking):
         Raises:
             TaskNotFound: as for `get_task`.
             WrongState: it has not ended.
+            InvalidArgument, PayloadTooLarge, QueueFull: as for `submit_task`.
         """
-        request = Resubmit(0, raw_id(task_id), self._make_id(), payload, content_type)
+        delay_ms = duration_ms(delay, "delay")
+        request = Resubmit(
+            0, raw_id(task_id), self._make_id(), payload, content_type, queue, priority, delay_ms, reason
+        )
         reply = await self._ask(request, Submitted)
         return format_id(reply.existing[0].task_id if reply.existing else request.new_id)
+
+    async def signature(self, task_type: str) -> TaskSignature | None:
+        """What the handler of a task type takes, as a connected worker announced it; None: none has."""
+        return (await self._ask(GetSignature(0, task_type), SignatureReply)).signature
 
     async def _submit_chunk(self, specs: list[TaskSpec], before: int, total: int) -> list[bytes]:
         try:
@@ -228,9 +255,27 @@ class Tasks(Blocking):
             if not (cursor := page.cursor):
                 return
 
-    def resubmit(self, task_id: Id, payload: bytes | None = None, content_type: str | None = None) -> str:
+    def resubmit(
+        self,
+        task_id: Id,
+        payload: bytes | None = None,
+        content_type: str | None = None,
+        *,
+        queue: str | None = None,
+        priority: int | None = None,
+        delay: str | timedelta = "0",
+        reason: str = "",
+    ) -> str:
         """See AsyncClient.resubmit."""
-        return self._thread.run(lambda: self._client.resubmit(task_id, payload, content_type))
+        return self._thread.run(
+            lambda: self._client.resubmit(
+                task_id, payload, content_type, queue=queue, priority=priority, delay=delay, reason=reason
+            )
+        )
+
+    def signature(self, task_type: str) -> TaskSignature | None:
+        """See AsyncClient.signature."""
+        return self._thread.run(lambda: self._client.signature(task_type))
 
 
 def result_of(outcome: Outcome) -> bytes:

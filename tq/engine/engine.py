@@ -18,6 +18,7 @@ from tq.model.commands import (
     DrainWorker,
     Extend,
     Fetch,
+    GetSignature,
     GetStats,
     GetTask,
     Heartbeat,
@@ -131,6 +132,8 @@ class Engine:
                 return operating.purge_dead(ledger, request, now_ms)
             case Resubmit():
                 return operating.resubmit(ledger, request, now_ms)
+            case GetSignature():
+                return viewing.get_signature(ledger, request)
             case ListTasks():
                 return viewing.list_tasks(ledger, request)
             case ListQueues():

@@ -321,6 +321,10 @@ class Ledger:
         """Write the state row of a task that came to another place just now."""
         self.changes.tables[Table.STATES][task_id] = encode(msgspec.structs.replace(state, moved=self.next_sequence()))
 
+    def annotate(self, task_id: bytes, state: TaskState) -> None:
+        """Write the state row of a task that stays where it is: a set that was frozen with it still holds it."""
+        self.changes.tables[Table.STATES][task_id] = encode(state)
+
     def leave(self, record: Record) -> None:
         """Take a task that is not leased out of the index of the state it is in; the caller puts it into another."""
         assert record.lease is None, "a lease ends by drop_lease"

@@ -215,7 +215,8 @@ def _each_dead_of(ledger: Ledger, request: RetryDead | PurgeDead, move: Callable
 
 
 def resubmit(ledger: Ledger, request: Resubmit, now_ms: int) -> Submitted:
-    """A new task like an ended one, due at once; the two name each other.
+    """A new task like an ended one, with what the request changes, due at once unless it delays; the two name each
+    other.
 
     Raises:
         TaskNotFound: no such task.
@@ -230,14 +231,16 @@ def resubmit(ledger: Ledger, request: Resubmit, now_ms: int) -> Submitted:
         )
     # Its own key would answer with the old task, and its delay was for the first time.
     options: TaskOptions = msgspec.structs.replace(
-        record.options, key=None, delay_ms=0, eta_ms=None, resubmit_of=record.id
+        record.options, key=None, delay_ms=request.delay_ms, eta_ms=None, resubmit_of=record.id
     )
-    spec = msgspec.structs.replace(record.stored.spec, id=request.new_id, options=options)
-    if request.payload is not None:
-        spec = msgspec.structs.replace(spec, payload=request.payload)
-    if request.content_type is not None:
-        spec = msgspec.structs.replace(spec, content_type=request.content_type)
+    changed = {
+        name: value
+        for name in ("payload", "content_type", "queue", "priority")
+        if (value := getattr(request, name)) is not None
+    }
+    spec = msgspec.structs.replace(record.stored.spec, id=request.new_id, options=options, **changed)
     reply = submit(ledger, Submit(request.request_id, [spec]), now_ms)
     if not reply.existing:
-        ledger.put_state(record.id, msgspec.structs.replace(record.state, resubmitted_as=request.new_id))
+        ledger.annotate(record.id, msgspec.structs.replace(record.state, resubmitted_as=request.new_id))
+        audit.record(ledger, now_ms, "resubmit", format_id(record.id), count=1, reason=request.reason)
     return reply

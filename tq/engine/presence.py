@@ -1,5 +1,7 @@
 """Which workers are there: they come, come back, fall silent, die and leave."""
 
+import msgspec
+
 from tq.engine import dispatching
 from tq.engine.dispatching import await_tasks, stop_waiting
 from tq.engine.ledger import DEFAULT_OPTIONS, Ledger, decode_lease, decode_stored
@@ -82,8 +84,8 @@ def register(ledger: Ledger, session: int, hello: WorkerHello, now_ms: int) -> l
         # Its old connection is dead, though nobody has told us: the new one takes over.
         ledger.sessions.pop(worker.session, None)
     _leave_profile(ledger, worker)
-    worker.hello = hello
-    worker.profile = _join_profile(ledger, hello)
+    worker.hello = msgspec.structs.replace(hello, signatures=[])
+    worker.profile = _join_profile(ledger, hello, now_ms)
     worker.session = session
     worker.delivered = 0
     worker.is_held = False
@@ -109,13 +111,16 @@ def _profile_key(task_types: frozenset[str], queues: tuple[QueuePreference, ...]
     return task_types, tuple(sorted((preference.name, preference.priority) for preference in queues))
 
 
-def _join_profile(ledger: Ledger, hello: WorkerHello) -> Profile:
+def _join_profile(ledger: Ledger, hello: WorkerHello, now_ms: int) -> Profile:
     task_types, queues = frozenset(hello.task_types), tuple(hello.queues)
     key = _profile_key(task_types, queues)
     profile = ledger.profiles.get(key)
     if profile is None:
         profile = ledger.profiles[key] = Profile(task_types, queues)
     profile.workers += 1
+    if hello.signatures:
+        profile.signatures = {signature.task_type: signature for signature in hello.signatures}
+        profile.announced_at_ms = now_ms
     return profile
 
 

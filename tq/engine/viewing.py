@@ -7,9 +7,9 @@ from tq.engine.queues import Queue
 from tq.engine.tables import DEAD_KEY, DUE_KEY, READY_KEY, READY_ROW, DueKind, Table
 from tq.engine.waiters import outcome_of
 from tq.engine.workers import Worker
-from tq.model.commands import GetStats, GetTask, ListQueues, ListTasks, ListWorkers, Wait
+from tq.model.commands import GetSignature, GetStats, GetTask, ListQueues, ListTasks, ListWorkers, Wait
 from tq.model.errors import InvalidArgument
-from tq.model.replies import OutcomeReply, QueuePage, StatsReply, TaskPage, TaskReply, WorkerPage
+from tq.model.replies import OutcomeReply, QueuePage, SignatureReply, StatsReply, TaskPage, TaskReply, WorkerPage
 from tq.model.stats import EngineStats, QueueStats, WorkerInfo
 from tq.model.task import Progress, State, TaskSummary, TaskView
 
@@ -250,6 +250,13 @@ def _worker_info(worker: Worker) -> WorkerInfo:
         last_seen_at_ms=worker.last_seen_at_ms,
         note=worker.note,
     )
+
+
+def get_signature(ledger: Ledger, request: GetSignature) -> SignatureReply:
+    """What a handler takes, by the worker that said so last: the newest deployment."""
+    announced = [profile for profile in ledger.profiles.values() if request.task_type in profile.signatures]
+    newest = max(announced, key=lambda profile: profile.announced_at_ms, default=None)
+    return SignatureReply(request.request_id, newest.signatures[request.task_type] if newest is not None else None)
 
 
 def get_stats(ledger: Ledger, request: GetStats) -> StatsReply:

@@ -7,6 +7,7 @@ import msgspec
 from tq.engine.lanes import Lane
 from tq.engine.queues import Queue
 from tq.model.commands import QueuePreference, WorkerHello
+from tq.model.signatures import TaskSignature
 
 MISSED_HEARTBEATS = 3
 
@@ -34,7 +35,10 @@ class Lease(msgspec.Struct, gc=False):
 class Profile:
     """Workers with the same catalogue and queues, and of these the ones that wait for tasks."""
 
-    __slots__ = ("barren", "priorities", "serves_all", "task_types", "turns", "waiting", "workers")
+    __slots__ = (
+        "announced_at_ms", "barren", "priorities", "serves_all", "signatures", "task_types", "turns", "waiting",
+        "workers",
+    )  # fmt: skip
 
     def __init__(self, task_types: frozenset[str], queues: tuple[QueuePreference, ...]) -> None:
         self.task_types = task_types
@@ -45,6 +49,9 @@ class Profile:
         self.turns = 0
         self.barren: dict[int, int] = {}
         """Queues, by number, that had nothing for this profile when their lanes had been filled so many times."""
+        self.signatures: dict[str, TaskSignature] = {}
+        """What its handlers take, as the last of its workers said; once for all of them, for they may be thousands."""
+        self.announced_at_ms = 0
 
     def serves(self, queue: Queue) -> bool:
         """Whether workers of this profile take tasks of the queue."""

@@ -11,7 +11,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from tq.model.task import State, TaskSpec
+from tq.model.signatures import SIGNATURES_MAX, TaskSignature
+from tq.model.task import PRIORITY_MAX, State, TaskSpec
 
 BATCH_MAX = 1_000
 """Tasks, leases or ids in one request: what bounds the time of one step of the engine."""
@@ -51,7 +52,7 @@ class WorkerHello(msgspec.Struct, array_like=True, frozen=True):
     """A worker introduces itself: who it is, what it can run, and what it still holds from an earlier connection.
 
     `incarnation` is 16 random bytes made when the process starts: a re-used name is not mistaken for its predecessor.
-    An empty `queues` means all queues, those still to come included.
+    An empty `queues` means all queues, those still to come included. `signatures` are those of handlers.
     """
 
     name: Name
@@ -63,6 +64,7 @@ class WorkerHello(msgspec.Struct, array_like=True, frozen=True):
     concurrency: int = 1
     version: Name = ""
     held: Annotated[list[LeaseRef], Meta(max_length=100_000)] = []
+    signatures: Annotated[list[TaskSignature], Meta(max_length=SIGNATURES_MAX)] = []
 
 
 class _Request(msgspec.Struct, array_like=True, frozen=True, tag_field="tag"):
@@ -285,12 +287,22 @@ class PurgeDead(_Request, frozen=True, tag=25):
 
 
 class Resubmit(_Request, frozen=True, tag=26):
-    """A new task from an ended one, with another payload if one is given. Reply: Submitted."""
+    """A new task from an ended one, with another payload, queue or priority if given. Reply: Submitted."""
 
     task_id: Id
     new_id: Id
     payload: bytes | None = None
     content_type: Name | None = None
+    queue: Name | None = None
+    priority: Annotated[int, Meta(ge=0, le=PRIORITY_MAX)] | None = None
+    delay_ms: Count = 0
+    reason: Note = ""
+
+
+class GetSignature(_Request, frozen=True, tag=42):
+    """What the handler of a task type takes, as a connected worker announced it. Reply: SignatureReply."""
+
+    task_type: Name
 
 
 class ListWorkers(_Request, frozen=True, tag=27):
@@ -325,7 +337,7 @@ class Why(_Request, frozen=True, tag=38):
 Request = (
     Hello | Submit | GetTask | Wait | Cancel | ListTasks
     | Fetch | Ack | Nack | Release | Extend | ReportProgress | CancelledByWorker | Heartbeat | WorkerDied
-    | ListQueues | PauseQueue | ResumeQueue | PurgeQueue | RetryDead | PurgeDead | Resubmit
+    | ListQueues | PauseQueue | ResumeQueue | PurgeQueue | RetryDead | PurgeDead | Resubmit | GetSignature
     | ListWorkers | DrainWorker | GetStats | Backup
     | Why
 )  # fmt: skip

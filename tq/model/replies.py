@@ -6,6 +6,7 @@ Tags from 100 on are replies and from 150 on are pushes; a released tag never ch
 import msgspec
 
 from tq.model.insight import Explanation
+from tq.model.signatures import TaskSignature
 from tq.model.stats import EngineStats, ProcessStats, QueueStats, WorkerInfo
 from tq.model.task import Outcome, StoredTask, TaskSummary, TaskView
 
@@ -118,6 +119,12 @@ class WhyReply(_Reply, frozen=True, tag=115):
     explanation: Explanation
 
 
+class SignatureReply(_Reply, frozen=True, tag=119):
+    """What a handler takes; None: no connected worker has said so."""
+
+    signature: TaskSignature | None = None
+
+
 class Delivery(msgspec.Struct, array_like=True, frozen=True):
     """One leased task. `task` is the stored row, byte for byte."""
 
@@ -162,6 +169,7 @@ Reply = (
     Welcome | ErrorReply | Submitted | Settled | Affected | TaskReply | OutcomeReply
     | TaskPage | QueuePage | WorkerPage | StatsReply
     | WhyReply
+    | SignatureReply
 )  # fmt: skip
 Push = Deliver | CancelRun | LeaseRevoked | Drain | Stopping
 FromBroker = Reply | Push

@@ -22,6 +22,7 @@ from tq.model.commands import (
     DrainWorker,
     Extend,
     Fetch,
+    GetSignature,
     GetStats,
     GetTask,
     Heartbeat,
@@ -92,6 +93,7 @@ RULES: dict[type, Rule] = {
     Hello: Rule(Role.NONE, Reach.NOTHING),
     # looking
     GetTask: Rule(Role.VIEWER, Reach.NAMED),
+    GetSignature: Rule(Role.VIEWER, Reach.NOTHING),
     ListTasks: Rule(Role.VIEWER, Reach.NAMED),
     ListQueues: Rule(Role.VIEWER, Reach.LISTED),
     ListWorkers: Rule(Role.VIEWER, Reach.WHOLE),

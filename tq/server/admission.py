@@ -7,6 +7,7 @@ import msgspec
 
 from tq.model.commands import (
     Fetch,
+    GetSignature,
     GetStats,
     GetTask,
     Heartbeat,
@@ -25,7 +26,7 @@ from tq.model.insight import Because, Reason
 from tq.model.replies import FromBroker, Push, WhyReply
 from tq.protocol.codec import to_reply
 
-READS = frozenset({GetTask, ListTasks, ListQueues, ListWorkers, GetStats, Why})
+READS = frozenset({GetTask, GetSignature, ListTasks, ListQueues, ListWorkers, GetStats, Why})
 """Requests that change nothing, in memory or on disk."""
 
 SILENT = frozenset({Fetch, Heartbeat, ReportProgress})

@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 
 from tq import __version__
+from tq.app.announcing import announced
 from tq.app.app import AnyTask
 from tq.app.task import RunIn
 from tq.client.connection import Connection
@@ -25,6 +26,7 @@ from tq.model.errors import Kind, PayloadTooLarge, TqError
 from tq.model.ids import format_id
 from tq.model.replies import CancelRun, Deliver, LeaseRevoked, Push, Reply, Settled, Stopping
 from tq.model.replies import Drain as DrainPush
+from tq.model.signatures import within_budget
 from tq.protocol.codec import PROTOCOL_VERSION
 from tq.worker.coroutines import Coroutines
 from tq.worker.desk import STOP_SECONDS, Desk
@@ -93,6 +95,7 @@ class Supervisor:
         self._settings = options.worker
         self._lifeline = lifeline
         self._handlers = handlers
+        self._signatures = within_budget(announced((name, task.signature) for name, task in handlers.items()))
         self._caller = caller
         self._finished: Mailbox[tuple[list[Outcome], float]] = Mailbox(loop, self._take_finished, self._flush)
         self._session = Session(options.addresses, self._hello, self._welcomed, self._pushed, Random())  # noqa: S311
@@ -226,6 +229,7 @@ class Supervisor:
             concurrency=settings.concurrency,
             version=__version__,
             held=self._desk.held(),
+            signatures=self._signatures,
         )
         return Hello(0, PROTOCOL_VERSION, f"tq worker {__version__}", options.token, worker)
 
