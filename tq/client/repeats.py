@@ -42,6 +42,7 @@ def is_repeatable(request: Request) -> bool:
             | commands.DrainWorker()
             | commands.GetStats()
             | commands.Why()
+            | commands.GetHistory()
         ):
             return True
         case _:

@@ -27,5 +27,8 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     scan_max: int = 1_000
     """Index rows that one page or one purge looks at, matching or not: a few ms of the loop."""
 
+    history_max: int = 512
+    """Queues whose second is written to their history in one call: about 3 ms of the loop."""
+
 
 BOUNDS = Bounds()

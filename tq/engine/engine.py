@@ -18,6 +18,7 @@ from tq.model.commands import (
     DrainWorker,
     Extend,
     Fetch,
+    GetHistory,
     GetSignature,
     GetStats,
     GetTask,
@@ -141,9 +142,11 @@ class Engine:
             case ListWorkers():
                 return viewing.list_workers(ledger, request)
             case GetStats():
-                return viewing.get_stats(ledger, request)
+                return viewing.get_stats(ledger, request, now_ms)
             case Why():
                 return explaining.why(ledger, request, now_ms)
+            case GetHistory():
+                return viewing.get_history(ledger, request, now_ms)
             case Backup():
                 raise InvalidArgument("a backup is made by the broker that owns the store")
             case _:
@@ -175,14 +178,20 @@ class Engine:
         presence.check_workers(ledger, now_ms)
         more_due = sweeping.sweep(ledger, now_ms)
         more_ready = dispatching.dispatch(ledger, now_ms)
-        self._is_behind = more_due or more_ready
+        more_history = ledger.keep_history(now_ms)
+        self._is_behind = more_due or more_ready or more_history
 
     def next_deadline_ms(self) -> int | None:
         """When `advance` has something to do, if nothing happens before; 0: at once. None: never."""
         if self._is_behind:
             return 0
         ledger = self._ledger
-        moments = (ledger.waiters.next_deadline_ms, ledger.next_worker_check_ms, ledger.next_due_ms)
+        moments = (
+            ledger.waiters.next_deadline_ms,
+            ledger.next_worker_check_ms,
+            ledger.next_due_ms,
+            ledger.history.next_deadline_ms,
+        )
         return min((moment for moment in moments if moment is not None), default=None)
 
     def take(self) -> tuple[Writes, Messages]:

@@ -12,6 +12,7 @@ import msgspec
 
 from tq.engine.bounds import Bounds
 from tq.engine.changes import Changes
+from tq.engine.history import History
 from tq.engine.lanes import BodyBudget, Lane, Ready
 from tq.engine.queues import TYPES_MAX, Queue
 from tq.engine.tables import (
@@ -92,6 +93,7 @@ class Ledger:
         self.workers: dict[bytes, Worker] = {}
         self.sessions: dict[int, Worker] = {}
         self.profiles: dict[tuple[object, ...], Profile] = {}
+        self.history = History(self.changes, bounds.history_max)
         self.waiters = Waiters(settings.broker.max_waiters)
         self.session = 0  # the connection whose request is being stepped; 0: none
         self.actors: dict[int, Actor] = {}  # by session, those who said who they are
@@ -156,6 +158,11 @@ class Ledger:
             self.meta.applied += 1
             put(Table.META, META_ENGINE, encode(self.meta))
             self._batch_sequence = self.meta.next_sequence
+
+    def keep_history(self, now_ms: int) -> bool:
+        """Write the points of the second that is over, and note the queues that changed in this one; whether there is
+        more to write at once."""
+        return self.history.advance(self._touched_queues, now_ms)
 
     # -- finding ----------------------------------------------------------------------------------------------------
 

@@ -13,6 +13,11 @@ meaning; values are arrays of MessagePack where not said otherwise. Moments are 
     KEYS      queue u32, idempotency key (UTF-8)    id
     QUEUES    queue u32                             QueueRow: name, pause, counters
     LANES     lane u32                              LaneRow: queue, task type, tier, ready count, low-water mark
+    HISTORY   kind u8, queue u32, slot u16          kind 1: one second, 2: one minute: moment u32 (in these units since
+                                                    the epoch), submitted, completed, failed, dead, ready u32 each (24
+                                                    bytes, POINT_ROW); the slot is the moment modulo 300 or 1440, so a
+                                                    row is overwritten in its turn. kind 0, slot 0: HistoryHead, the
+                                                    totals at the last point
     AUDIT     at u64, number u64                    AuditRow: who did what to what, when, and why
     META      name (ASCII)                          "format": u32; "engine": MetaRow; and the store's own
                                                     "database": its id, 16 bytes; "synced": u64, see storage/wal.py
@@ -86,6 +91,8 @@ READY_KEY = struct.Struct(">IQ")
 READY_ROW = struct.Struct(">16sHHQ")
 DUE_KEY = struct.Struct(">BQ16s")
 DEAD_KEY = struct.Struct(">IQ16s")
+HISTORY_KEY = struct.Struct(">BIH")
+POINT_ROW = struct.Struct(">IIIIII")
 AUDIT_KEY = struct.Struct(">QQ")
 U32 = struct.Struct(">I")
 
@@ -149,6 +156,23 @@ class AuditRow(msgspec.Struct, array_like=True, frozen=True):
     count: int = 0
     reason: str = ""
     operation: bytes = b""
+
+
+class HistoryHead(msgspec.Struct, array_like=True):
+    """Where the history of a queue has got to: its last point and the totals then, and the totals when the minute of
+    that point began. Mutable, for it lives in memory and is written with each point."""
+
+    second: int = 0
+    submitted: int = 0
+    completed: int = 0
+    failed: int = 0
+    dead: int = 0
+    ready: int = 0
+    minute: int = 0
+    minute_submitted: int = 0
+    minute_completed: int = 0
+    minute_failed: int = 0
+    minute_dead: int = 0
 
 
 class MetaRow(msgspec.Struct, array_like=True):

@@ -2,14 +2,25 @@
 
 from collections.abc import Iterator
 
+from tq.engine.history import check_span
 from tq.engine.ledger import Ledger, Record
 from tq.engine.queues import Queue
 from tq.engine.tables import DEAD_KEY, DUE_KEY, READY_KEY, READY_ROW, DueKind, Table
 from tq.engine.waiters import outcome_of
 from tq.engine.workers import Worker
-from tq.model.commands import GetSignature, GetStats, GetTask, ListQueues, ListTasks, ListWorkers, Wait
+from tq.model.commands import GetHistory, GetSignature, GetStats, GetTask, ListQueues, ListTasks, ListWorkers, Wait
 from tq.model.errors import InvalidArgument
-from tq.model.replies import OutcomeReply, QueuePage, SignatureReply, StatsReply, TaskPage, TaskReply, WorkerPage
+from tq.model.history import QueueHistory
+from tq.model.replies import (
+    HistoryReply,
+    OutcomeReply,
+    QueuePage,
+    SignatureReply,
+    StatsReply,
+    TaskPage,
+    TaskReply,
+    WorkerPage,
+)
 from tq.model.stats import EngineStats, QueueStats, WorkerInfo
 from tq.model.task import Progress, State, TaskSummary, TaskView
 
@@ -198,6 +209,7 @@ def _queue_stats(ledger: Ledger, queue: Queue, now_ms: int) -> QueueStats:
     row = queue.row
     lanes = [lane for lane in queue.all_lanes() if lane.row.ready]
     moments = [moment for lane in lanes if (moment := lane.oldest_ready_at_ms(ledger.changes)) is not None]
+    rates = ledger.history.rates(queue, now_ms)
     return QueueStats(
         name=row.name,
         ready_high=queue.ready[2],
@@ -221,6 +233,10 @@ def _queue_stats(ledger: Ledger, queue: Queue, now_ms: int) -> QueueStats:
         crashed_total=row.crashed_total,
         dead_total=row.dead_total,
         cancelled_total=row.cancelled_total,
+        submitted_10s=rates.submitted_10s,
+        completed_10s=rates.completed_10s,
+        failed_60s=rates.failed_60s,
+        dead_60s=rates.dead_60s,
     )
 
 
@@ -259,9 +275,10 @@ def get_signature(ledger: Ledger, request: GetSignature) -> SignatureReply:
     return SignatureReply(request.request_id, newest.signatures[request.task_type] if newest is not None else None)
 
 
-def get_stats(ledger: Ledger, request: GetStats) -> StatsReply:
+def get_stats(ledger: Ledger, request: GetStats, now_ms: int) -> StatsReply:
     """All queues together; the server adds its own part."""
     rows = [queue.row for queue in ledger.queues.values()]
+    rates = ledger.history.total_rates(now_ms)
     stats = EngineStats(
         queues=len(rows),
         ready=sum(sum(queue.ready) for queue in ledger.queues.values()),
@@ -278,5 +295,25 @@ def get_stats(ledger: Ledger, request: GetStats) -> StatsReply:
         cancelled_total=sum(row.cancelled_total for row in rows),
         sequence=ledger.meta.applied,
         waiters=len(ledger.waiters),
+        submitted_10s=rates.submitted_10s,
+        completed_10s=rates.completed_10s,
+        failed_60s=rates.failed_60s,
+        dead_60s=rates.dead_60s,
     )
     return StatsReply(request.request_id, stats)
+
+
+def get_history(ledger: Ledger, request: GetHistory, now_ms: int) -> HistoryReply:
+    """What queues did, second by second or minute by minute; nothing for those that do not exist.
+
+    Raises:
+        InvalidArgument: too many points at once.
+    """
+    step_ms = 60_000 if request.is_by_minute else 1_000
+    check_span(len(request.queues), step_ms, request.since_ms, now_ms)
+    histories = []
+    for name in request.queues:
+        queue = ledger.queues.get(name)
+        points = ledger.history.points(queue, step_ms, request.since_ms, now_ms) if queue is not None else []
+        histories.append(QueueHistory(name, points))
+    return HistoryReply(request.request_id, step_ms, histories)

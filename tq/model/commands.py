@@ -334,10 +334,23 @@ class Why(_Request, frozen=True, tag=38):
     task_id: Id
 
 
+class GetHistory(_Request, frozen=True, tag=46):
+    """What these queues did in the last five minutes, second by second; or in the last day, minute by minute. Reply:
+    HistoryReply.
+
+    `since_ms`: points that begin at or after this moment; 0: as far back as they go.
+    """
+
+    queues: Annotated[list[Name], Meta(min_length=1, max_length=100)]
+    is_by_minute: bool = False
+    since_ms: Count = 0
+
+
 Request = (
     Hello | Submit | GetTask | Wait | Cancel | ListTasks
     | Fetch | Ack | Nack | Release | Extend | ReportProgress | CancelledByWorker | Heartbeat | WorkerDied
     | ListQueues | PauseQueue | ResumeQueue | PurgeQueue | RetryDead | PurgeDead | Resubmit | GetSignature
     | ListWorkers | DrainWorker | GetStats | Backup
     | Why
+    | GetHistory
 )  # fmt: skip

@@ -5,6 +5,7 @@ Tags from 100 on are replies and from 150 on are pushes; a released tag never ch
 
 import msgspec
 
+from tq.model.history import QueueHistory
 from tq.model.insight import Explanation
 from tq.model.signatures import TaskSignature
 from tq.model.stats import EngineStats, ProcessStats, QueueStats, WorkerInfo
@@ -125,6 +126,13 @@ class SignatureReply(_Reply, frozen=True, tag=119):
     signature: TaskSignature | None = None
 
 
+class HistoryReply(_Reply, frozen=True, tag=120):
+    """What queues did, in the order in which they were asked for; points are `step_ms` long."""
+
+    step_ms: int
+    histories: list[QueueHistory]
+
+
 class Delivery(msgspec.Struct, array_like=True, frozen=True):
     """One leased task. `task` is the stored row, byte for byte."""
 
@@ -170,6 +178,7 @@ Reply = (
     | TaskPage | QueuePage | WorkerPage | StatsReply
     | WhyReply
     | SignatureReply
+    | HistoryReply
 )  # fmt: skip
 Push = Deliver | CancelRun | LeaseRevoked | Drain | Stopping
 FromBroker = Reply | Push

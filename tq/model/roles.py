@@ -22,6 +22,7 @@ from tq.model.commands import (
     DrainWorker,
     Extend,
     Fetch,
+    GetHistory,
     GetSignature,
     GetStats,
     GetTask,
@@ -99,6 +100,7 @@ RULES: dict[type, Rule] = {
     ListWorkers: Rule(Role.VIEWER, Reach.WHOLE),
     GetStats: Rule(Role.VIEWER, Reach.WHOLE),
     Why: Rule(Role.VIEWER, Reach.NAMED),
+    GetHistory: Rule(Role.VIEWER, Reach.WHOLE),
     # producing
     Submit: Rule(Role.PRODUCER, Reach.NAMED),
     Wait: Rule(Role.PRODUCER, Reach.NAMED),

@@ -4,7 +4,8 @@ import msgspec
 
 
 class QueueStats(msgspec.Struct, frozen=True, kw_only=True):
-    """One queue. The first block is what it holds now, the second what happened since the queue was made."""
+    """One queue. The first block is what it holds now, the second what happened since the queue was made, the third
+    what happened just now."""
 
     name: str
     ready_high: int
@@ -27,6 +28,11 @@ class QueueStats(msgspec.Struct, frozen=True, kw_only=True):
     crashed_total: int
     dead_total: int
     cancelled_total: int
+
+    submitted_10s: int = 0  # in the last ten whole seconds
+    completed_10s: int = 0
+    failed_60s: int = 0  # attempts, in the last sixty
+    dead_60s: int = 0
 
     @property
     def ready(self) -> int:
@@ -79,6 +85,11 @@ class EngineStats(msgspec.Struct, frozen=True, kw_only=True):
     cancelled_total: int
     sequence: int
     waiters: int
+
+    submitted_10s: int = 0  # in the last ten whole seconds
+    completed_10s: int = 0
+    failed_60s: int = 0  # attempts, in the last sixty
+    dead_60s: int = 0
 
 
 class ProcessStats(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ import msgspec
 
 from tq.model.commands import (
     Fetch,
+    GetHistory,
     GetSignature,
     GetStats,
     GetTask,
@@ -26,7 +27,7 @@ from tq.model.insight import Because, Reason
 from tq.model.replies import FromBroker, Push, WhyReply
 from tq.protocol.codec import to_reply
 
-READS = frozenset({GetTask, GetSignature, ListTasks, ListQueues, ListWorkers, GetStats, Why})
+READS = frozenset({GetTask, GetSignature, ListTasks, ListQueues, ListWorkers, GetStats, Why, GetHistory})
 """Requests that change nothing, in memory or on disk."""
 
 SILENT = frozenset({Fetch, Heartbeat, ReportProgress})
