@@ -10,19 +10,26 @@ import msgspec
 
 from tests.engine.rows import Rows
 from tq.engine.tables import (
+    DEAD_BY_GROUP_KEY,
+    DEAD_BY_ID_KEY,
+    DEAD_BY_TIME_KEY,
     DEAD_KEY,
     DUE_KEY,
+    GROUP_COUNT_KEY,
     META_ENGINE,
     READY_KEY,
     READY_ROW,
     U32,
+    DeadOrder,
     DueKind,
+    GroupRow,
     LaneRow,
     LeaseRow,
     MetaRow,
     QueueRow,
     Table,
 )
+from tq.model.fingerprint import OTHER_GROUP, fingerprint
 from tq.model.task import State, StoredTask, TaskState, tier_of
 
 decode = msgspec.msgpack.decode
@@ -55,6 +62,7 @@ class _Inspection:
         self._ready()
         self._due()
         self._dead()
+        self._groups()
         self._one_place_each()
         self._keys()
         self._counters()
@@ -168,6 +176,33 @@ class _Inspection:
         dead = {task_id for task_id, state in self.states.items() if state.state is State.DEAD_LETTER}
         self._rule(dead == listed, f"{len(dead)} dead letters, {len(listed)} listed")
 
+    def _groups(self) -> None:
+        """The index of the dead letters and the counts of their groups, made anew from the states."""
+        index: set[bytes] = set()
+        counts: Counter[tuple[bytes, int]] = Counter()
+        for task_id, state in self.states.items():
+            if state.state is not State.DEAD_LETTER:
+                self._rule(state.group == b"", f"{task_id.hex()} has a group and is {state.state}")
+            elif task_id in self.stored:
+                self._rule(state.group in (_group_of(state), OTHER_GROUP), f"{task_id.hex()} is in a wrong group")
+                index.add(DEAD_BY_GROUP_KEY.pack(DeadOrder.GROUP, state.group, state.ended_at_ms, task_id))
+                index.add(DEAD_BY_TIME_KEY.pack(DeadOrder.TIME, state.ended_at_ms, task_id))
+                index.add(DEAD_BY_ID_KEY.pack(DeadOrder.ID, task_id))
+                counts[state.group, self.numbers.get(self.stored[task_id].spec.queue, 0)] += 1
+        self._rule(index == self.tables[Table.DEAD_INDEX].keys(), "the index of the dead letters is not theirs")
+        groups, kept = {}, {}
+        for key, value in self.tables[Table.GROUPS].items():
+            if len(key) == GROUP_COUNT_KEY.size:
+                kept[GROUP_COUNT_KEY.unpack(key)] = int.from_bytes(value, "big")
+            else:
+                groups[key] = decode(value, type=GroupRow)
+        self._rule(kept == counts, f"I10: groups count {kept}, there are {dict(counts)}")
+        self._rule({group for group, _ in kept} <= groups.keys(), "dead letters are counted for a group without a row")
+        for group, row in groups.items():
+            count = sum(number for (counted, _), number in counts.items() if counted == group)
+            self._rule(row.dead_total >= count, f"group {group.hex()} had {row.dead_total} deaths, and has {count}")
+            self._rule(row.last_died_at_ms >= row.first_died_at_ms, f"group {group.hex()} ended before it began")
+
     def _one_place_each(self) -> None:
         for task_id in self.stored:
             places = self.places.get(task_id, [])
@@ -202,6 +237,8 @@ class _Inspection:
         meta = self.meta
         sequences = [sequence for lane in self.lane_sequences.values() for sequence in lane]
         sequences += [lease.sequence for lease in self.leases.values()]
+        sequences += [state.moved for state in self.states.values()]
+        sequences += [stored.number for stored in self.stored.values()]
         self._rule(max(sequences, default=0) < meta.next_sequence, "a place above the next one")
         tokens = [lease.token for lease in self.leases.values()]
         self._rule(max(tokens, default=0) < meta.next_token, "I4: a token above the next one")
@@ -209,3 +246,11 @@ class _Inspection:
         self._rule(max(self.lanes, default=0) < meta.next_lane, "a lane number above the next one")
         self._rule(len(self.numbers) == len(self.queues), "two queues have one name")
         self._rule(max(self.stored, default=b"") <= meta.last_id, "I6: a task above the highest id ever taken")
+
+
+def _group_of(state: TaskState) -> bytes:
+    """The group of the error of the last attempt; what a worker wrote before it died is of no task."""
+    if not state.history:
+        return fingerprint("", "", "").group
+    last = state.history[-1]
+    return fingerprint(last.error_type, last.message, "" if last.outcome == "crashed" else last.traceback).group

@@ -432,7 +432,7 @@ def test_a_reported_death_frees_the_tasks_at_once_and_keeps_the_evidence() -> No
     attempt = rig.view(1).history[0]
     assert rig.state(1) is State.PENDING
     assert attempt.outcome == "crashed"
-    assert attempt.message == "worker killed by SIGKILL on host, peak memory 512 MiB"
+    assert attempt.message == "worker killed by SIGKILL on 'host', peak memory 512 MiB"
     assert attempt.traceback == "Out of memory"
 
 
@@ -441,7 +441,7 @@ def test_a_reported_exit_names_its_code() -> None:
     worker = running(rig)
     rig.ask(WorkerDied(1, worker.hello.incarnation, 3, "", "host"), Affected)
 
-    assert rig.view(1).history[0].message == "worker exited with code 3 on host"
+    assert rig.view(1).history[0].message == "worker exited with code 3 on 'host'"
 
 
 def test_only_tasks_that_had_started_count_a_crash_where_the_supervisor_knows_them() -> None:

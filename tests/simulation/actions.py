@@ -203,9 +203,9 @@ def nack(world: World, draw: Draw) -> None:
         Failure(
             ref.task_id,
             ref.token,
-            "ValueError",
-            "no",
-            "",
+            draw.choose(["ValueError", "OSError"]),
+            draw.choose(["no", "not after 30 s", "not after 7 s"]),
+            draw.choose(["", '  File "/srv/http.py", line 212, in post\n']),
             draw.choose([None, None, 0, 5_000]),
             chance(draw, 6),
             chance(draw, 4),

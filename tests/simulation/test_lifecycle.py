@@ -126,9 +126,9 @@ def _submit(options: TaskOptions | None) -> tuple[Stage, Callable[[], None]]:
     return stage, stage.ask(Submit(1, [stage.spec]))
 
 
-def _resubmit() -> tuple[Stage, Callable[[], None]]:
+def _resubmit(delay_ms: int = 0) -> tuple[Stage, Callable[[], None]]:
     stage = Stage().dead()
-    return stage, stage.ask(Resubmit(1, id_of(1), id_of(2)))
+    return stage, stage.ask(Resubmit(1, id_of(1), id_of(2), delay_ms=delay_ms))
 
 
 def _dispatch() -> tuple[Stage, Callable[[], None]]:
@@ -211,6 +211,7 @@ SCENARIOS: dict[Arrow, Scenario] = {
     ("-", "ready", "Submit"): lambda: _submit(None),
     ("-", "scheduled", "Submit"): lambda: _submit(LATER),
     ("-", "ready", "Resubmit"): _resubmit,
+    ("-", "scheduled", "Resubmit"): lambda: _resubmit(HOUR),
     ("scheduled", "ready", "time"): lambda: _wait(Stage(LATER).ready(), HOUR),
     ("failed", "ready", "time"): lambda: _wait(Stage().failed(), HOUR),
     ("ready", "in_progress", "dispatch"): _dispatch,
@@ -258,7 +259,7 @@ def writes_of(rig: Rig, number: int) -> str:
     """What the last batch put and deleted of a task; of READY, whose deletions name no task, all."""
     found = set()
     for table, rows in zip(Table, rig.writes, strict=True):
-        if table in (Table.QUEUES, Table.LANES, Table.META):
+        if table in (Table.QUEUES, Table.LANES, Table.GROUPS, Table.META):
             continue
         for key, value in rows.items():
             if table is Table.READY or key.endswith(id_of(number)):

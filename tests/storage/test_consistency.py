@@ -13,13 +13,18 @@ from tests.engine.rows import Rows
 from tests.storage.samples import END
 from tq.engine.engine import Engine
 from tq.engine.tables import (
+    DEAD_BY_ID_KEY,
+    DEAD_BY_TIME_KEY,
     DEAD_KEY,
     DUE_KEY,
+    GROUP_COUNT_KEY,
     META_ENGINE,
     READY_KEY,
     READY_ROW,
     U32,
+    DeadOrder,
     DueKind,
+    GroupRow,
     LaneRow,
     LeaseRow,
     MetaRow,
@@ -112,6 +117,10 @@ def stored_of(database: Database, number: int) -> StoredTask:
 def ready_key(database: Database, number: int) -> bytes:
     rows = database.range(Table.READY, b"", END, 1_000)
     return next(key for key, value in rows if value[:16] == id_of(number))
+
+
+def group_of(database: Database) -> bytes:
+    return state_of(database, DEAD).group
 
 
 def changed(database: Database, table: Table, key: bytes, kind: type[msgspec.Struct], **fields: object) -> Row:
@@ -254,6 +263,50 @@ DAMAGES: dict[str, tuple[Damage, Fault]] = {
         lambda db: [(Table.DEAD, DEAD_KEY.pack(9, state_of(db, DEAD).ended_at_ms, id_of(DEAD)), b"")],
         Fault.ROW_STRAY,
     ),
+    "dead letter missing in the index": (
+        lambda db: [(Table.DEAD_INDEX, db.range(Table.DEAD_INDEX, b"", END, 9)[0][0], None)],
+        Fault.ROW_MISSING,
+    ),
+    "dead letter by another time": (
+        lambda db: [(Table.DEAD_INDEX, DEAD_BY_TIME_KEY.pack(DeadOrder.TIME, 7, id_of(DEAD)), b"")],
+        Fault.ROW_STRAY,
+    ),
+    "index of dead letters names another task": (
+        lambda db: [(Table.DEAD_INDEX, DEAD_BY_ID_KEY.pack(DeadOrder.ID, id_of(COMPLETED)), b"")],
+        Fault.ROW_STRAY,
+    ),
+    "index of dead letters has an unknown order": (lambda db: [(Table.DEAD_INDEX, b"\x09", b"")], Fault.ROW_STRAY),
+    "dead letter in another group": (
+        lambda db: [changed(db, Table.STATES, id_of(DEAD), TaskState, group=b"12345678")],
+        Fault.ROW_WRONG,
+    ),
+    "dead letter without a group": (
+        lambda db: [changed(db, Table.STATES, id_of(DEAD), TaskState, group=b"")],
+        Fault.ROW_WRONG,
+    ),
+    "task that lives in a group": (
+        lambda db: [changed(db, Table.STATES, id_of(RETRYING), TaskState, group=b"12345678")],
+        Fault.ROW_WRONG,
+    ),
+    "group lost": (lambda db: [(Table.GROUPS, group_of(db), None)], Fault.ROW_MISSING),
+    "group not readable": (lambda db: [(Table.GROUPS, group_of(db), b"\xc1")], Fault.ROW_MISSING),
+    "group that has more dead letters than died": (
+        lambda db: [changed(db, Table.GROUPS, group_of(db), GroupRow, dead_total=0)],
+        Fault.COUNTER_WRONG,
+    ),
+    "count of a group lost": (
+        lambda db: [(Table.GROUPS, GROUP_COUNT_KEY.pack(group_of(db), 1), None)],
+        Fault.COUNTER_WRONG,
+    ),
+    "count of a group in another queue": (
+        lambda db: [(Table.GROUPS, GROUP_COUNT_KEY.pack(group_of(db), 2), U32.pack(5))],
+        Fault.COUNTER_WRONG,
+    ),
+    "row of no group": (lambda db: [(Table.GROUPS, b"short", b"")], Fault.COUNTER_WRONG),
+    "move in the order used again": (
+        lambda db: [changed(db, Table.STATES, id_of(COMPLETED), TaskState, moved=5_000)],
+        Fault.COUNTER_WRONG,
+    ),
     "key missing": (
         lambda db: [(Table.KEYS, key, None) for key, _ in db.range(Table.KEYS, b"", END, 9)],
         Fault.ROW_MISSING,
@@ -329,8 +382,10 @@ def test_damage_is_found_and_repaired(
 def test_no_index_and_no_counter_at_all_can_be_made_again_from_the_records(
     database: Database, broker_rows: tuple[list[dict[bytes, bytes]], int]
 ) -> None:
-    before = {table: dict(database.scan(table)) for table in (Table.DUE, Table.DEAD, Table.BODIES, Table.STATES)}
-    for table in (Table.READY, Table.DUE, Table.DEAD, Table.KEYS, Table.QUEUES, Table.LANES):
+    kept = (Table.DUE, Table.DEAD, Table.DEAD_INDEX, Table.BODIES, Table.STATES)
+    before = {table: dict(database.scan(table)) for table in kept}
+    lost = (Table.READY, Table.DUE, Table.DEAD, Table.DEAD_INDEX, Table.GROUPS, Table.KEYS, Table.QUEUES, Table.LANES)
+    for table in lost:
         plant(database, *((table, key, None) for key, _ in database.scan(table)))
 
     examine(database, repair=True)
@@ -340,6 +395,7 @@ def test_no_index_and_no_counter_at_all_can_be_made_again_from_the_records(
     assert after[Table.BODIES] == before[Table.BODIES]
     assert after[Table.STATES] == before[Table.STATES]
     assert after[Table.DUE].keys() == before[Table.DUE].keys()
+    assert after[Table.DEAD_INDEX] == before[Table.DEAD_INDEX]
     check_soundness(database, broker_rows[1])
 
 

@@ -211,7 +211,7 @@ async def test_a_worker_that_dies_before_its_ack_runs_the_task_again(broker: Mem
     task = broker.enqueued[0]
     assert (task.state, task.view.crashes) == (tq.State.COMPLETED, 1)
     assert task.error is not None
-    assert (task.error.outcome, task.error.message) == ("crashed", "worker killed by SIGKILL on localhost")
+    assert (task.error.outcome, task.error.message) == ("crashed", "worker killed by SIGKILL on 'localhost'")
 
 
 def test_a_worker_that_dies_before_the_start_runs_the_task_once(broker: MemoryBroker, done: Journal) -> None:

@@ -12,6 +12,7 @@ import msgspec
 
 from tq.engine.bounds import Bounds
 from tq.engine.changes import Changes
+from tq.engine.grouping import Groups
 from tq.engine.history import History
 from tq.engine.lanes import BodyBudget, Lane, Ready
 from tq.engine.queues import TYPES_MAX, Queue
@@ -97,6 +98,7 @@ class Ledger:
         self.waiters = Waiters(settings.broker.max_waiters)
         self.session = 0  # the connection whose request is being stepped; 0: none
         self.actors: dict[int, Actor] = {}  # by session, those who said who they are
+        self.groups = Groups(self.changes, bounds.groups_max)
         self.outbox: list[tuple[int, Reply | Push]] = []
         self.delivered_bytes = 0  # bodies of tasks in `outbox`
         self.bodies = BodyBudget(settings.broker.window_bytes)
@@ -130,6 +132,7 @@ class Ledger:
             queue.ready[lane_row.tier] += lane_row.ready
         for queue in self.queues.values():
             self.refresh_active(queue)
+        self.groups.load(self._all(Table.GROUPS))
 
     def _all(self, table: Table) -> list[tuple[bytes, bytes]]:
         return self.changes.range(table, b"", b"\xff" * 64, 1 << 31)
@@ -154,6 +157,7 @@ class Ledger:
             put(Table.LANES, U32.pack(number), encode(lane.row))
         self._touched_queues.clear()
         self._touched_lanes.clear()
+        self.groups.write()
         if not self.changes.is_empty:
             self.meta.applied += 1
             put(Table.META, META_ENGINE, encode(self.meta))
@@ -350,6 +354,7 @@ class Ledger:
                 row.retrying -= 1
             case State.DEAD_LETTER:
                 self.changes.delete(Table.DEAD, DEAD_KEY.pack(lane.queue.number, state.ended_at_ms, record.id))
+                self.groups.leave(lane.queue.number, record.id, state)
                 self.delete_due(DueKind.REMOVE, state.remove_at_ms, record.id)
                 row.dead -= 1
             case State.COMPLETED:
@@ -394,12 +399,16 @@ class Ledger:
         Args:
             fields: what of TaskState is to change besides the state and its times.
         """
-        row = self.lane_of(record.stored).queue.row
+        queue = self.lane_of(record.stored).queue
+        row = queue.row
         retention = self.settings.persistence
+        group = b""
         match state:
             case State.DEAD_LETTER:
                 row.dead += 1
                 row.dead_total += 1
+                group = self.groups.enter(queue.number, record.id, record.state, now_ms)
+                self.changes.put(Table.DEAD, DEAD_KEY.pack(queue.number, now_ms, record.id), b"")
                 keep_ms = retention.dead_letter_retention_hours * HOUR_MS
             case State.CANCELLED:
                 row.cancelled += 1
@@ -414,13 +423,11 @@ class Ledger:
             scheduled_at_ms=0,
             ended_at_ms=now_ms,
             remove_at_ms=now_ms + keep_ms,
+            group=group,
             **fields,
         )
         self.put_state(record.id, ended)
         self.put_due(DueKind.REMOVE, ended.remove_at_ms, record.id)
-        if state is State.DEAD_LETTER:
-            queue = self.lane_of(record.stored).queue
-            self.changes.put(Table.DEAD, DEAD_KEY.pack(queue.number, now_ms, record.id), b"")
         if self.waiters:
             self.outbox += self.waiters.answer(record.id, ended)
         return ended

@@ -145,6 +145,7 @@ def retry_dead(ledger: Ledger, request: RetryDead, now_ms: int) -> Affected:
 
     def retry(record: Record) -> None:
         ledger.leave(record)
+        ledger.groups.count_retry(record.state.group)
         sequence = ledger.next_sequence()
         state = msgspec.structs.replace(
             record.state,
@@ -155,6 +156,7 @@ def retry_dead(ledger: Ledger, request: RetryDead, now_ms: int) -> Affected:
             ended_at_ms=0,
             remove_at_ms=0,
             reason="",
+            group=b"",
         )
         ledger.put_state(record.id, state)
         ledger.put_ready(ledger.lane_of(record.stored), Ready(record.id, sequence, 0, 0, now_ms))

@@ -223,7 +223,7 @@ def worker_died(ledger: Ledger, request: WorkerDied, now_ms: int) -> Affected:
     if worker is None:
         return Affected(request.request_id, 0)
     cause = f"killed by {request.signal}" if request.signal else f"exited with code {request.exit_code}"
-    message = f"worker {cause} on {request.host}"
+    message = f"worker {cause} on {request.host!r}"
     if request.rss_max_bytes:
         message += f", peak memory {request.rss_max_bytes >> 20} MiB"
     count = len(worker.leases)

@@ -10,6 +10,10 @@ meaning; values are arrays of MessagePack where not said otherwise. Moments are 
     DUE       kind u8, when u64, id                 empty (kind: DueKind)
     LEASES    id                                    LeaseRow
     DEAD      queue u32, died_at u64, id            empty
+    DEAD_INDEX  one row of each DeadOrder for each dead letter, all empty:
+              1, group (8 bytes), died_at u64, id   the dead letters of one group, in the order of time
+              2, died_at u64, id                    all dead letters, in the order of time
+              3, id                                 all dead letters, by id
     KEYS      queue u32, idempotency key (UTF-8)    id
     QUEUES    queue u32                             QueueRow: name, pause, counters
     LANES     lane u32                              LaneRow: queue, task type, tier, ready count, low-water mark
@@ -18,6 +22,8 @@ meaning; values are arrays of MessagePack where not said otherwise. Moments are 
                                                     bytes, POINT_ROW); the slot is the moment modulo 300 or 1440, so a
                                                     row is overwritten in its turn. kind 0, slot 0: HistoryHead, the
                                                     totals at the last point
+    GROUPS    group (8 bytes)                       GroupRow: an error, and how often it was the end of a task
+              group (8 bytes), queue u32            u32: its dead letters in that queue now; no row: none
     AUDIT     at u64, number u64                    AuditRow: who did what to what, when, and why
     META      name (ASCII)                          "format": u32; "engine": MetaRow; and the store's own
                                                     "database": its id, 16 bytes; "synced": u64, see storage/wal.py
@@ -87,14 +93,35 @@ class DueKind(IntEnum):
     REMOVE = 3  # its retention is over
 
 
+class DeadOrder(IntEnum):
+    """The orders in which dead letters can be read, besides that of DEAD. Each is a range of DEAD_INDEX of its own."""
+
+    GROUP = 1
+    TIME = 2
+    ID = 3
+
+
 READY_KEY = struct.Struct(">IQ")
 READY_ROW = struct.Struct(">16sHHQ")
 DUE_KEY = struct.Struct(">BQ16s")
 DEAD_KEY = struct.Struct(">IQ16s")
 HISTORY_KEY = struct.Struct(">BIH")
 POINT_ROW = struct.Struct(">IIIIII")
+DEAD_BY_GROUP_KEY = struct.Struct(">B8sQ16s")
+DEAD_BY_TIME_KEY = struct.Struct(">BQ16s")
+DEAD_BY_ID_KEY = struct.Struct(">B16s")
+GROUP_COUNT_KEY = struct.Struct(">8sI")
 AUDIT_KEY = struct.Struct(">QQ")
 U32 = struct.Struct(">I")
+
+
+def dead_index_keys(group: bytes, died_at_ms: int, task_id: bytes) -> tuple[bytes, bytes, bytes]:
+    """The keys of DEAD_INDEX of one dead letter."""
+    return (
+        DEAD_BY_GROUP_KEY.pack(DeadOrder.GROUP, group, died_at_ms, task_id),
+        DEAD_BY_TIME_KEY.pack(DeadOrder.TIME, died_at_ms, task_id),
+        DEAD_BY_ID_KEY.pack(DeadOrder.ID, task_id),
+    )
 
 
 class LeaseRow(msgspec.Struct, array_like=True, frozen=True):
@@ -143,6 +170,26 @@ class LaneRow(msgspec.Struct, array_like=True):
     tier: int
     ready: int = 0
     low_water: int = 0
+
+
+class GroupRow(msgspec.Struct, array_like=True):
+    """An error that was the end of tasks; mutable, because it lives in memory and is written when it changed.
+
+    `message` has masks, `place` is where the latest happened (tq/model/fingerprint.py). `sample` is the latest to die,
+    which may have left. The last three are for the rate: deaths in the minute of the latest, and in the one before.
+    """
+
+    error_type: str
+    message: str
+    place: str
+    first_died_at_ms: int
+    last_died_at_ms: int
+    sample: bytes
+    dead_total: int = 0
+    retried_total: int = 0
+    minute: int = 0  # whole minutes since the epoch
+    deaths: int = 0
+    deaths_before: int = 0
 
 
 class AuditRow(msgspec.Struct, array_like=True, frozen=True):

@@ -7,7 +7,8 @@ import msgspec
 from tq.engine.tables import META_ENGINE, U32, LaneRow, MetaRow, QueueRow, Table
 from tq.model.task import State
 from tq.storage.database import Database
-from tq.storage.records import TaskRecord, encode
+from tq.storage.group_count import GroupCount
+from tq.storage.records import Mismatch, TaskRecord, encode
 
 _SEQUENCE_GAP = 1 << 40
 """No database has seen so many tasks: behind this gap lies no sequence that a later record could use."""
@@ -40,21 +41,11 @@ class LaneCount(msgspec.Struct):
     first_sequence: int = 0
 
 
-class Mismatch(msgspec.Struct, frozen=True):
-    """A row that should be another, or `is_missing`: what is wrong, and what is right; None: there should be no row."""
-
-    what: str
-    table: Table
-    key: bytes
-    value: bytes | None
-    is_missing: bool = False
-
-
 class Catalogue:
     """The numbers of queues and lanes by their names. Memory: by the number of queues and lanes, not of tasks."""
 
     def __init__(self, database: Database) -> None:
-        """Read QUEUES, LANES and META.
+        """Read QUEUES, LANES, GROUPS and META.
 
         Raises:
             msgspec.MsgspecError: a row is not what it should be.
@@ -74,6 +65,7 @@ class Catalogue:
         self._orphans: list[int] = []
         self._made: set[tuple[Table, int]] = set()
         self._has_gap = False
+        self.groups = GroupCount(database)
         for key, value in database.scan(Table.QUEUES):
             self._add_queue(U32.unpack(key)[0], msgspec.msgpack.decode(value, type=QueueRow))
         for key, value in database.scan(Table.LANES):
@@ -117,11 +109,12 @@ class Catalogue:
                 recount.retrying += 1
             case State.DEAD_LETTER:
                 recount.dead += 1
+                self.groups.count(record, queue)
             case State.COMPLETED:
                 recount.completed += 1
             case State.CANCELLED:
                 recount.cancelled += 1
-        self._use_sequence(max(record.stored.sequence, state.sequence))
+        self._use_sequence(max(record.stored.sequence, record.stored.number, state.sequence, state.moved))
         self.meta.last_id = max(self.meta.last_id, record.id)
         if record.lease is not None:
             self._use_sequence(record.lease.sequence)
@@ -137,7 +130,7 @@ class Catalogue:
         return sequence
 
     def mismatches(self) -> Iterator[Mismatch]:
-        """The rows of QUEUES, LANES and META that the count contradicts; to be asked when all tasks are counted."""
+        """The rows of QUEUES, LANES, GROUPS and META that the count contradicts; to be asked after the last task."""
         for number, row in self._queue_rows.items():
             yield from self._queue_mismatch(number, row)
         for number, lane_row in self._lane_rows.items():
@@ -145,6 +138,7 @@ class Catalogue:
         if self.meta != self._stored_meta:
             what = f"the engine would use numbers or ids again: {self._stored_meta}, should be {self.meta}"
             yield Mismatch(what, Table.META, META_ENGINE, encode(self.meta))
+        yield from self.groups.mismatches()
         for number in self._orphans:
             yield Mismatch(f"lane {number} belongs to no queue", Table.LANES, U32.pack(number), None)
 

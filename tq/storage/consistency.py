@@ -11,7 +11,18 @@ from enum import Enum
 
 import msgspec
 
-from tq.engine.tables import DEAD_KEY, DUE_KEY, READY_KEY, U32, DueKind, Table
+from tq.engine.tables import (
+    DEAD_BY_GROUP_KEY,
+    DEAD_BY_ID_KEY,
+    DEAD_BY_TIME_KEY,
+    DEAD_KEY,
+    DUE_KEY,
+    READY_KEY,
+    U32,
+    DeadOrder,
+    DueKind,
+    Table,
+)
 from tq.model.errors import StorageCorrupt
 from tq.model.ids import ID_BYTES, format_id
 from tq.model.task import State
@@ -28,6 +39,7 @@ _NO_GROUP = -1
 class Fault(Enum):
     """What kind of thing is wrong."""
 
+    FORMAT_OLD = "format_old"
     LOG_TORN = "log_torn"
     LOG_DAMAGED = "log_damaged"
     LOG_MISSING = "log_missing"
@@ -76,9 +88,8 @@ class Examination:
         for task_id, body, state, lease in self._tasks():
             yield from self._task(task_id, body, state, lease)
         self._write()
-        yield from self._strays(Table.READY, READY_KEY.size)
-        yield from self._strays(Table.DUE, DUE_KEY.size)
-        yield from self._strays(Table.DEAD, DEAD_KEY.size)
+        for table in (Table.READY, Table.DUE, Table.DEAD, Table.DEAD_INDEX):
+            yield from self._strays(table)
         yield from self._stray_keys()
         for mismatch in self._catalogue.mismatches():
             fault, remedy = (
@@ -130,6 +141,11 @@ class Examination:
             right = encode(msgspec.structs.replace(record.lease, lane=lane))
             what = f"the lease of task {name} says lane {record.lease.lane}, the task is of lane {lane}"
             yield self._fix(Fault.ROW_WRONG, what, "corrected", Table.LEASES, task_id, right)
+        group = self._catalogue.groups.right_group(record.state)
+        if record.state.group != group:
+            what = f"task {name} is {record.state.state} and is said to be in group {record.state.group.hex() or None}"
+            record = msgspec.structs.replace(record, state=msgspec.structs.replace(record.state, group=group))
+            yield self._fix(Fault.ROW_WRONG, what, "corrected", Table.STATES, task_id, encode(record.state))
         misplaced = self._misplaced(record, name, lane)
         if misplaced:
             record = self._requeue(record, lane)
@@ -181,18 +197,16 @@ class Examination:
 
     # -- the indexes ------------------------------------------------------------------------------------------------
 
-    def _strays(self, table: Table, key_bytes: int) -> Iterator[Finding]:
+    def _strays(self, table: Table) -> Iterator[Finding]:
         """Rows that no task demands: where an index has more than were looked up, each of them is asked."""
-        counts = Counter(
-            _group(table, key) if len(key) == key_bytes else _NO_GROUP for key, _ in self._database.scan(table)
-        )
+        counts = Counter(_group(table, key) for key, _ in self._database.scan(table))
         suspects = {group for group, count in counts.items() if count != self._present[table, group]}
         if table is Table.DUE:
             suspects.discard(DueKind.EXPIRE)
         if not suspects:
             return
         for key, value in self._database.scan(table):
-            group = _group(table, key) if len(key) == key_bytes else _NO_GROUP
+            group = _group(table, key)
             if group in suspects:
                 task_id = value[:ID_BYTES] if table is Table.READY else key[-ID_BYTES:]
                 if group == _NO_GROUP or not self._demands(task_id, table, key):
@@ -238,9 +252,22 @@ class Examination:
         self._writes = no_writes()
 
 
+_KEY_BYTES = {Table.READY: READY_KEY.size, Table.DUE: DUE_KEY.size, Table.DEAD: DEAD_KEY.size}
+_DEAD_INDEX_BYTES: dict[int, int] = {
+    DeadOrder.GROUP: DEAD_BY_GROUP_KEY.size,
+    DeadOrder.TIME: DEAD_BY_TIME_KEY.size,
+    DeadOrder.ID: DEAD_BY_ID_KEY.size,
+}
+
+
 def _group(table: Table, key: bytes) -> int:
-    """The part of an index that a row is in: its lane, kind or queue; they are counted apart."""
+    """The part of an index that a row is in: its lane, kind, queue or order; they are counted apart. Keys that are
+    none of the index, and tables that are no such index, have no part."""
     match table:
+        case Table.DEAD_INDEX:
+            return key[0] if len(key) == _DEAD_INDEX_BYTES.get(key[0]) else _NO_GROUP
+        case Table.READY | Table.DEAD | Table.DUE if len(key) != _KEY_BYTES[table]:
+            return _NO_GROUP
         case Table.DUE:
             return key[0]
         case Table.READY | Table.DEAD:

@@ -213,6 +213,19 @@ def _page(rows: RdictIter) -> list[tuple[bytes, bytes]]:
     return page
 
 
+def missing_tables(path: Path) -> list[str]:
+    """The tables that an older tq did not have. Opening to write makes them; opening to read only cannot.
+
+    Raises:
+        StorageCorrupt, StorageFailed: the list of tables cannot be read.
+    """
+    try:
+        present = set(Rdict.list_cf(str(path)))
+    except Exception as cause:  # rocksdict raises nothing narrower
+        raise storage_error(cause, "cannot list the tables", path.parent) from cause
+    return [table.name.lower() for table in Table if table.name.lower() not in present]
+
+
 def _refuse_unknown_tables(path: Path, tables: list[str]) -> None:
     unknown = sorted(set(tables) - {table.name.lower() for table in Table} - {_DEFAULT_FAMILY})
     if unknown:

@@ -10,11 +10,11 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from tq.engine.tables import META_ENGINE, Table
+from tq.engine.tables import FORMAT_VERSION, META_ENGINE, Table
 from tq.model.errors import InvalidArgument, StorageCorrupt
 from tq.storage.consistency import Examination, Fault, Finding
 from tq.storage.damage import Verdict, cut_off, damaged_manifest, examine, missing_log, salvage, survey
-from tq.storage.database import Database, Recovery
+from tq.storage.database import Database, Recovery, missing_tables
 from tq.storage.high_water import HighWater, read_high_water, reset_high_water
 from tq.storage.lock import DirectoryLock
 from tq.storage.opening import DATABASE_NAME, close_quietly
@@ -56,6 +56,9 @@ def _examine(directory: Path, *, repair: bool) -> Iterator[Finding]:
         if not repair:
             return  # RocksDB might not return from opening it
     try:
+        if not repair and missing_tables(path):
+            yield _format_finding(is_repaired=False)
+            return
         if verdict is None:
             database = Database(path, read_only=not repair)
         elif verdict.may_cut:
@@ -70,6 +73,10 @@ def _examine(directory: Path, *, repair: bool) -> Iterator[Finding]:
     try:
         version = format_of(database)
         if version is not None:
+            if version < FORMAT_VERSION:
+                yield _format_finding(is_repaired=repair)
+                if not repair:
+                    return
             upgrade(database, version, directory)
         else:
             yield Finding(Fault.ROW_MISSING, "the database does not say what it is", "made anew", repair)
@@ -83,6 +90,11 @@ def _examine(directory: Path, *, repair: bool) -> Iterator[Finding]:
             _finish(directory, database)
     finally:
         close_quietly(database)
+
+
+def _format_finding(*, is_repaired: bool) -> Finding:
+    what = f"an older tq wrote it; the rest can be examined once it has format {FORMAT_VERSION}"
+    return Finding(Fault.FORMAT_OLD, what, "upgraded", is_repaired)
 
 
 def _log_finding(verdict: Verdict, *, is_repaired: bool) -> Finding:

@@ -3,7 +3,8 @@
     there is a lease                 in progress; no index row
     pending (or no STATES row)       READY (lane, sequence) if it has a sequence, else DUE (READY, scheduled_at)
     failed                           DUE (READY, scheduled_at)
-    dead_letter                      DEAD (queue, ended_at) and DUE (REMOVE, remove_at)
+    dead_letter                      DEAD (queue, ended_at), DUE (REMOVE, remove_at), and a row of each order
+                                     of DEAD_INDEX
     completed, cancelled             DUE (REMOVE, remove_at)
     waits, and can still expire      also DUE (EXPIRE, expires_at)
     has an idempotency key           also KEYS (queue, key)
@@ -15,7 +16,17 @@ from collections.abc import Callable
 
 import msgspec
 
-from tq.engine.tables import DEAD_KEY, DUE_KEY, READY_KEY, READY_ROW, U32, DueKind, LeaseRow, Table
+from tq.engine.tables import (
+    DEAD_KEY,
+    DUE_KEY,
+    READY_KEY,
+    READY_ROW,
+    U32,
+    DueKind,
+    LeaseRow,
+    Table,
+    dead_index_keys,
+)
 from tq.model.task import State, StoredTask, TaskState, Tier, tier_of
 
 Row = tuple[Table, bytes, bytes]
@@ -24,6 +35,16 @@ encode: Callable[[object], bytes] = msgspec.msgpack.Encoder().encode
 decode_stored: Callable[[bytes], StoredTask] = msgspec.msgpack.Decoder(StoredTask).decode
 decode_state: Callable[[bytes], TaskState] = msgspec.msgpack.Decoder(TaskState).decode
 decode_lease: Callable[[bytes], LeaseRow] = msgspec.msgpack.Decoder(LeaseRow).decode
+
+
+class Mismatch(msgspec.Struct, frozen=True):
+    """A row that should be another, or `is_missing`: what is wrong, and what is right; None: there should be no row."""
+
+    what: str
+    table: Table
+    key: bytes
+    value: bytes | None
+    is_missing: bool = False
 
 
 class TaskRecord(msgspec.Struct, frozen=True, gc=False):
@@ -84,6 +105,7 @@ def expected_rows(record: TaskRecord, queue: int, lane: int, now_ms: int) -> lis
             rows.append((Table.DUE, DUE_KEY.pack(DueKind.READY, state.scheduled_at_ms, task_id), b""))
         case State.DEAD_LETTER:
             rows.append((Table.DEAD, DEAD_KEY.pack(queue, state.ended_at_ms, task_id), b""))
+            rows += [(Table.DEAD_INDEX, key, b"") for key in dead_index_keys(state.group, state.ended_at_ms, task_id)]
             rows.append((Table.DUE, DUE_KEY.pack(DueKind.REMOVE, state.remove_at_ms, task_id), b""))
         case State.COMPLETED | State.CANCELLED:
             rows.append((Table.DUE, DUE_KEY.pack(DueKind.REMOVE, state.remove_at_ms, task_id), b""))
