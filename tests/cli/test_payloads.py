@@ -40,12 +40,16 @@ def test_json_has_the_value_and_how_to_read_it(
         assert (value, encoding) == shown
 
 
-def test_what_messagepack_has_and_json_has_not_becomes_text_that_json_can_hold() -> None:
+def test_arguments_say_what_json_has_not_so_that_they_can_be_submitted_again() -> None:
+    assert decoded(encode({"big": 1 << 70}), ARGUMENTS) == ({"big": {"$int": str(1 << 70)}}, "json")
+
+
+def test_what_a_result_has_and_json_has_not_becomes_text_that_json_can_hold() -> None:
     moment = datetime(2026, 11, 24, 6, 30, tzinfo=UTC)
     user = UUID("00000000-0000-0000-0000-000000000007")
-    arguments = {"at": moment, "user": user, "price": Decimal("1.20"), "big": 1 << 70, "raw": b"\xff", "set": {1}}
+    result = {"at": moment, "user": user, "price": Decimal("1.20"), "big": 1 << 70, "raw": b"\xff", "set": {1}}
 
-    value, encoding = decoded(encode(arguments), ARGUMENTS)
+    value, encoding = decoded(encode(result), VALUE)
 
     assert encoding == "json"
     assert msgspec.json.decode(msgspec.json.encode(value)) == {

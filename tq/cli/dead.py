@@ -1,7 +1,6 @@
 """`tq dead`: what failed for good. Look at it, run it again, correct it, or let it go."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple, Protocol
 
 import typer
@@ -142,40 +141,6 @@ def purge(
         with progress("Purging", selection.total) as advance:
             tally = _change(selection, client.purge_dead, advance)
     _conclude("Purged", tally)
-
-
-@app.command("resubmit")
-def resubmit(
-    task_id: TaskId,
-    payload_file: Annotated[
-        Path | None, typer.Option("--payload-file", metavar="FILE", help="The corrected payload; - is stdin.")
-    ] = None,
-    payload: Annotated[
-        str | None, typer.Option("--payload", metavar="TEXT", help="The corrected payload itself.")
-    ] = None,
-    content_type: Annotated[
-        str | None,
-        typer.Option(
-            "--content-type", metavar="TYPE", help="Of that payload; without it, JSON if it is JSON, else text."
-        ),
-    ] = None,
-    url: Url = None,
-    config: ConfigFile = None,
-) -> None:
-    """Submit a new task made from one that has ended, with its payload or a corrected one, and print its id.
-
-    \b
-    tq task get ID -o json | jq .payload > fixed.json && $EDITOR fixed.json
-    tq dead resubmit ID --payload-file fixed.json
-
-    The old task stays as it is, and each of the two names the other.
-    """
-    from tq.cli.submit import choose_payload
-
-    data, media_type = choose_payload(payload, payload_file, content_type)
-    with reach(url, config) as client:
-        new_id = client.resubmit(task_id, payload=data, content_type=media_type)
-    typer.echo(new_id)
 
 
 class _Selection(NamedTuple):

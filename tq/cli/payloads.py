@@ -28,9 +28,12 @@ def opened(data: bytes, content_type: str) -> Opened:
             return Opened("json", msgspec.json.decode(data))
         if media_type == "application/msgpack" or media_type.endswith("+msgpack"):
             # Imported here: most verbs show no payload, and the codec of the task API brings msgpack along.
-            from tq.app.codec import decode
+            from tq.app.codec import ARGUMENTS, decode
+            from tq.app.readable import readable
 
             value = decode(data)
+            if media_type == ARGUMENTS:
+                return Opened("json", readable(value))
             return Opened("base64", value) if isinstance(value, bytes) else Opened("json", jsonable(value))
         if media_type.startswith("text/"):
             return Opened("text", data.decode())

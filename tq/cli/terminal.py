@@ -3,7 +3,7 @@
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, TextIO
 
 import typer
@@ -73,6 +73,18 @@ def say_error(error: TqError) -> None:
     typer.echo(f"{label} {plain(error.message, keep_lines=True)}", err=True, color=colored)
     if error.hint:
         typer.echo(f"  {plain(error.hint, keep_lines=True)}", err=True)
+
+
+LINE_CHARS_MAX = 1_000
+"""Of a line of a diff, what is shown."""
+
+
+def say_diff(lines: Iterable[str]) -> None:
+    """The lines of a diff on stderr, made plain: what goes in red, what comes in green."""
+    colored = is_colored("auto", is_terminal=sys.stderr.isatty(), environ=os.environ)
+    colors = {"-": "red", "+": "green"} if colored else {}
+    for line in lines:
+        typer.echo(typer.style(preview(line, LINE_CHARS_MAX), fg=colors.get(line[:1])), err=True, color=colored)
 
 
 def is_attended() -> bool:

@@ -14,6 +14,7 @@ from tq.cli import (
     dead,
     doctor,
     queues,
+    resubmit,
     stats,
     submit,
     tasks,
@@ -64,7 +65,7 @@ worker_app.command("drain")(workers.drain)
 app.add_typer(worker_app, name="worker", rich_help_panel=RUN, help=worker.HELP, short_help=worker.SHORT_HELP)
 
 app.command("submit", cls=submit.SubmitCommand, rich_help_panel=FOLLOW)(submit.submit)
-app.add_typer(tasks.app, name="task", rich_help_panel=FOLLOW, help="Tasks: get, list, wait, result, cancel.")
+app.add_typer(tasks.app, name="task", rich_help_panel=FOLLOW, help="Tasks: get, list, wait, result, cancel, resubmit.")
 app.command("status", rich_help_panel=FOLLOW, help="Show a task; short for: tq task get.")(tasks.get)
 app.command("why", rich_help_panel=FOLLOW)(why.why)
 
@@ -72,6 +73,9 @@ app.command("stats", rich_help_panel=OPERATE)(stats.stats)
 app.add_typer(check.app, name="check", rich_help_panel=OPERATE, help="For monitoring: check queue, broker, workers.")
 app.add_typer(queues.app, name="queue", rich_help_panel=OPERATE, help="Queues: list, pause, resume, purge.")
 app.add_typer(dead.app, name="dead", rich_help_panel=OPERATE, help="Dead letters: list, show, retry, purge, resubmit.")
+
+tasks.app.command("resubmit")(resubmit.resubmit)
+dead.app.command("resubmit")(resubmit.resubmit)
 
 app.command("backup", rich_help_panel=KEEP)(backup.backup)
 app.command("restore", rich_help_panel=KEEP)(backup.restore)
