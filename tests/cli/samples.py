@@ -1,10 +1,10 @@
 """Values as a broker would answer them, for the tests of what is made of them."""
 
 from tq.model.ids import make_id
-from tq.model.insight import Because, Explanation, Reason
+from tq.model.insight import Because, Explanation, HeldTask, Reason
 from tq.model.replies import StatsReply
 from tq.model.stats import EngineStats, ProcessStats, QueueStats, WorkerInfo
-from tq.model.task import AttemptRecord, State, TaskSummary, TaskView
+from tq.model.task import AttemptRecord, Progress, State, TaskSummary, TaskView
 
 NOW_MS = 1_764_000_000_000
 ID = make_id(NOW_MS, bytes(range(10)))
@@ -46,6 +46,17 @@ FAILED_ATTEMPT = AttemptRecord(
     traceback="Traceback (most recent call last):\n  ...\nValueError: no such user",
 )
 
+
+HELD = HeldTask(
+    id=ID,
+    task_type="send_email",
+    queue="mail",
+    attempt=1,
+    leased_at_ms=NOW_MS - 90_000,
+    deadline_ms=NOW_MS - 30_000,
+    cancel_requested=False,
+    progress=Progress(0.4, "resizing", NOW_MS),
+)
 
 EXPLANATION = Explanation(
     id=ID,

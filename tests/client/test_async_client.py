@@ -31,6 +31,7 @@ from tq.model.replies import (
     TaskReply,
     WhyReply,
     WorkerPage,
+    WorkerReply,
 )
 from tq.model.stats import EngineStats
 from tq.model.task import AttemptRecord, Outcome, State, TaskSummary, TaskView
@@ -119,6 +120,7 @@ CASES: list[tuple[Callable[[AsyncClient], Awaitable[Any]], Request, Reply, Any]]
         AFFECTED,
         AFFECTED,
     ),
+    (lambda c: c.worker("w1"), commands.GetWorker(0, "w1"), WorkerReply(0, []), []),
     (lambda c: c.why(ID), commands.Why(0, ID), WhyReply(0, EXPLANATION), EXPLANATION),
     (lambda c: c.stats(), commands.GetStats(0), STATS, STATS),
     (lambda c: c.backup("/b"), commands.Backup(0, "/b"), AFFECTED, AFFECTED),

@@ -117,7 +117,7 @@ def test_full_workers_are_named_with_the_moment_since_when_all_of_them_are() -> 
     full = reason(rig, Because.WORKERS_FULL, 3)
     assert codes(rig, 3) == [Because.WORKERS_FULL]
     assert (full.count, full.workers, full.since_ms) == (2, ("a", "b"), NOW_MS + 10 * SECOND)
-    assert full.text == "all 2 workers that can run it are full since 1s: a (1/1), b (1/1)"
+    assert full.text == "all 2 workers that can run it have been full for 1s: a (1/1), b (1/1)"
 
 
 def test_one_free_worker_is_enough_for_the_others_not_to_be_the_reason() -> None:

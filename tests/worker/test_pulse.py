@@ -90,3 +90,16 @@ def test_it_is_said_when_it_turns_again(rig: Rig, caplog: pytest.LogCaptureFixtu
     assert not rig.pulse.is_blocked
     assert caplog.records[-1].message == "loop_turns_again"
     assert vars(caplog.records[-1])["blocked_ms"] == 3_000
+
+
+def test_the_longest_that_it_did_not_turn_is_told_once_and_while_it_still_hangs(rig: Rig) -> None:
+    for pause in (0.05, 0.7, 0.05):
+        rig.pulse.check()
+        rig.now += pause
+        rig.loop.turn()
+
+    assert rig.pulse.take_longest_ms() == 700
+    assert rig.pulse.take_longest_ms() == 0
+    rig.pulse.check()
+    rig.now += 2
+    assert rig.pulse.take_longest_ms() == 2_000

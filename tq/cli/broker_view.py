@@ -74,7 +74,7 @@ def workers_view(now_ms: int) -> View[WorkerInfo]:
     def cells(worker: WorkerInfo) -> tuple[Cell, ...]:
         return (
             Cell(worker.name),
-            Cell(*_worker_status(worker)),
+            Cell(*worker_status(worker)),
             Cell(f"{worker.leases}/{worker.concurrency}"),
             Cell(size(worker.rss_bytes) if worker.rss_bytes else NONE),
             Cell(worker.host),
@@ -98,7 +98,8 @@ def workers_view(now_ms: int) -> View[WorkerInfo]:
     return View(columns, cells, worker_record, lambda worker: worker.incarnation.hex(), "No workers.")
 
 
-def _worker_status(worker: WorkerInfo) -> tuple[str, str]:
+def worker_status(worker: WorkerInfo) -> tuple[str, str]:
+    """The word for a worker, what is wrong with it, and a style."""
     if worker.note:
         return f"{worker.status}: {worker.note}", "red"
     return worker.status, {"connected": "green", "lost": "red"}.get(worker.status, "yellow")

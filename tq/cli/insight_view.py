@@ -1,14 +1,21 @@
-"""How the answers of a closer look are shown: why a task is where it is. Pure."""
+"""How the answers of a closer look are shown: why a task is where it is, and what a worker has in hand. Pure."""
 
 from collections.abc import Iterable
 
 import msgspec
 
-from tq.cli.listing import Cell
-from tq.cli.moments import clock
+from tq.cli.broker_view import worker_record, worker_status
+from tq.cli.listing import Cell, Column, View
+from tq.cli.moments import NONE, ago, clock, rounded
+from tq.cli.payloads import size
 from tq.cli.task_view import attempt_text, state_style
+from tq.cli.words import counted
+from tq.model.durations import format_ms
 from tq.model.ids import format_id
-from tq.model.insight import Explanation, Reason
+from tq.model.insight import Explanation, HeldTask, Reason, WorkerView
+
+TYPES_SHOWN = 20
+"""Task types of a worker that are shown to people; JSON has all."""
 
 
 def explanation_record(explanation: Explanation) -> dict[str, object]:
@@ -53,3 +60,82 @@ def _reason_text(reason: Reason) -> str:
     if reason.hint:
         lines.append(f"-> {reason.hint}")
     return "\n".join(lines)
+
+
+def worker_view_record(view: WorkerView) -> dict[str, object]:
+    """The JSON of a worker process looked at: that of a line of `worker list`, and its tasks."""
+    return {**worker_record(view.info), "tasks": [held_record(task) for task in view.tasks]}
+
+
+def held_record(task: HeldTask) -> dict[str, object]:
+    """The JSON of a task in hand."""
+    return {
+        **msgspec.structs.asdict(task),
+        "id": format_id(task.id),
+        "deadline_ms": task.deadline_ms or None,
+        "progress": msgspec.structs.asdict(task.progress) if task.progress else None,
+    }
+
+
+WORKER_VIEWS: View[WorkerView] = View(
+    columns=(),  # a table is not how it is shown: see worker_fields and held_view
+    cells=lambda _: (),
+    record=worker_view_record,
+    name=lambda view: view.info.incarnation.hex(),
+    nothing="No workers.",
+)
+
+
+def worker_fields(view: WorkerView, now_ms: int) -> Iterable[tuple[str, Cell]]:
+    """A worker process for people; its tasks are a table of their own."""
+    info = view.info
+    status, style = worker_status(info)
+    yield "worker", Cell(info.name, "bold")
+    yield "status", Cell(status, style)
+    yield "pid", Cell(f"{info.pid} on {info.host}, tq {info.version}, {info.incarnation.hex()}")
+    yield "connected", Cell(f"{ago(info.connected_at_ms, now_ms)}, last heard of {ago(info.last_seen_at_ms, now_ms)}")
+    yield "queues", Cell(", ".join(info.queues) or "all")
+    types = ", ".join(info.task_types[:TYPES_SHOWN])
+    yield "task types", Cell(types if len(info.task_types) <= TYPES_SHOWN else f"{types}, ... ({len(info.task_types)})")
+    stuck = f", {counted(info.stuck, 'handler does', 'handlers do')} not stop" if info.stuck else ""
+    ahead = f", {info.prefetched:,} fetched ahead" if info.prefetched else ""
+    busy = min(info.leases, info.concurrency)
+    yield "slots", Cell(f"{busy:,} of {info.concurrency:,} busy{ahead}{stuck}", "red" if stuck else "")
+    if info.reported_at_ms:
+        yield (
+            "process",
+            Cell(
+                f"{size(info.rss_bytes)} of memory, {info.cpu_percent} % of a core, event loop blocked for "
+                f"{format_ms(info.loop_blocked_ms)} at the longest; as of {ago(info.reported_at_ms, now_ms)}"
+            ),
+        )
+    left_out = f" (the first {len(view.tasks):,} are shown)" if len(view.tasks) < info.leases else ""
+    yield "tasks", Cell(f"{info.leases:,} in hand{left_out}")
+
+
+def held_view(now_ms: int) -> View[HeldTask]:
+    """The tasks that a worker has in hand; `now_ms` is what lengths are counted to."""
+
+    def cells(task: HeldTask) -> tuple[Cell, ...]:
+        is_late = 0 < task.deadline_ms < now_ms
+        progress = f"{task.progress.fraction:.0%} {task.progress.note}".rstrip() if task.progress else NONE
+        return (
+            Cell(format_id(task.id)),
+            Cell(task.task_type),
+            Cell(task.queue),
+            Cell(str(task.attempt)),
+            Cell(rounded(max(0, now_ms - task.leased_at_ms))),
+            Cell(ago(task.deadline_ms, now_ms) if task.deadline_ms else NONE, "red" if is_late else ""),
+            Cell("asked to stop" if task.cancel_requested else progress),
+        )
+
+    columns = (
+        Column("ID"),
+        Column("TYPE", is_elastic=True),
+        Column("QUEUE", rank=2, is_elastic=True),
+        Column("TRY", rank=4, is_number=True),
+        Column("FOR", is_number=True),
+        Column("TIMEOUT", rank=3),
+        Column("PROGRESS", rank=1, is_elastic=True),
+    )
+    return View(columns, cells, held_record, lambda task: format_id(task.id), "No tasks.")

@@ -144,7 +144,7 @@ def emit_one(record: Record, fields: Iterable[tuple[str, Cell]], output: Output,
     """Write one thing to stdout: its fields one under the other (taken only then), or its JSON, or its name."""
     match output:
         case "table":
-            _print_fields(fields, color)
+            emit_fields(fields, color)
         case "json":
             write_json(record)
         case "jsonl":
@@ -153,8 +153,11 @@ def emit_one(record: Record, fields: Iterable[tuple[str, Cell]], output: Output,
             sys.stdout.write(plain(name) + "\n")
 
 
-def _print_fields(fields: Iterable[tuple[str, Cell]], color: Color) -> None:
-    """Values keep their line breaks; a long line is wrapped on a terminal, under its own value."""
+def emit_fields(fields: Iterable[tuple[str, Cell]], color: Color) -> None:
+    """Write fields one under the other.
+
+    Values keep their line breaks; a long line is wrapped on a terminal, under its own value.
+    """
     from rich.table import Table
     from rich.text import Text
 

@@ -61,6 +61,7 @@ app.command("broker", rich_help_panel=RUN)(broker.broker)
 worker_app = typer.Typer(cls=RunByDefaultGroup, no_args_is_help=True)
 worker_app.command("run")(worker.run)
 worker_app.command("list")(workers.list_)
+worker_app.command("show")(workers.show)
 worker_app.command("drain")(workers.drain)
 app.add_typer(worker_app, name="worker", rich_help_panel=RUN, help=worker.HELP, short_help=worker.SHORT_HELP)
 

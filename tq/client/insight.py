@@ -1,10 +1,10 @@
-"""The client's calls for a closer look: why a task is where it is."""
+"""The client's calls for a closer look: why a task is where it is, and what a worker has in hand."""
 
 from tq.client.asking import Asking, Blocking, Id
 from tq.client.ids import raw_id
-from tq.model.commands import Why
-from tq.model.insight import Explanation
-from tq.model.replies import WhyReply
+from tq.model.commands import GetWorker, Why
+from tq.model.insight import Explanation, WorkerView
+from tq.model.replies import WhyReply, WorkerReply
 
 
 class AsyncInsight(Asking):
@@ -18,6 +18,17 @@ class AsyncInsight(Asking):
         """
         return (await self._ask(Why(0, raw_id(task_id)), WhyReply)).explanation
 
+    async def worker(self, worker: str) -> list[WorkerView]:
+        """The processes of a worker with the tasks that they have in hand: of 100 processes and 1,000 tasks at most.
+
+        Args:
+            worker: a name, an incarnation in hex, or a unique beginning of one.
+
+        Raises:
+            WorkerNotFound: no worker is called so.
+        """
+        return (await self._ask(GetWorker(0, worker), WorkerReply)).workers
+
 
 class Insight(Blocking):
     """A closer look, for Client."""
@@ -25,3 +36,7 @@ class Insight(Blocking):
     def why(self, task_id: Id) -> Explanation:
         """See AsyncClient.why."""
         return self._thread.run(lambda: self._client.why(task_id))
+
+    def worker(self, worker: str) -> list[WorkerView]:
+        """See AsyncClient.worker."""
+        return self._thread.run(lambda: self._client.worker(worker))

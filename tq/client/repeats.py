@@ -43,6 +43,7 @@ def is_repeatable(request: Request) -> bool:
             | commands.GetStats()
             | commands.Why()
             | commands.GetHistory()
+            | commands.GetWorker()
         ):
             return True
         case _:

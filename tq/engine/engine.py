@@ -6,7 +6,7 @@ else changes a task. The same requests, times, seed and stored rows give the sam
 
 from typing import assert_never
 
-from tq.engine import dispatching, explaining, operating, presence, settling, submitting, sweeping, viewing
+from tq.engine import dispatching, explaining, inspecting, operating, presence, settling, submitting, sweeping, viewing
 from tq.engine.bounds import BOUNDS, Bounds
 from tq.engine.ledger import Ledger
 from tq.engine.tables import Reader, Table, Writes
@@ -22,6 +22,7 @@ from tq.model.commands import (
     GetSignature,
     GetStats,
     GetTask,
+    GetWorker,
     Heartbeat,
     Hello,
     ListQueues,
@@ -147,6 +148,8 @@ class Engine:
                 return explaining.why(ledger, request, now_ms)
             case GetHistory():
                 return viewing.get_history(ledger, request, now_ms)
+            case GetWorker():
+                return inspecting.get_worker(ledger, request)
             case Backup():
                 raise InvalidArgument("a backup is made by the broker that owns the store")
             case _:

@@ -182,10 +182,11 @@ def _full(full: list[Worker], now_ms: int) -> Reason:
     # A worker is full since it was given the last of the tasks that it holds; all of them since the last one is.
     since_ms = max(_filled_at_ms(worker) for worker in full)
     loads = [f"{worker.hello.name} ({len(worker.leases)}/{worker.hello.concurrency})" for worker in full[:NAMES_MAX]]
-    since = f" since {_length(now_ms - since_ms)}" if since_ms else ""
+    verb = "has been" if len(full) == 1 else "have been"
+    since = f" for {_length(now_ms - since_ms)}" if since_ms else ""
     return Reason(
         code=Because.WORKERS_FULL,
-        text=f"{_all_of(full)} that can run it {'is' if len(full) == 1 else 'are'} full{since}: {', '.join(loads)}",
+        text=f"{_all_of(full)} that can run it {verb} full{since}: {', '.join(loads)}",
         hint=f"tq worker show {full[0].hello.name} shows what they run; more workers, or more --concurrency, help",
         since_ms=since_ms,
         count=len(full),

@@ -181,6 +181,10 @@ def heartbeat(ledger: Ledger, session: int, request: Heartbeat, now_ms: int) -> 
     worker.prefetched = request.prefetched
     worker.rss_bytes = request.rss_bytes
     worker.note = request.note
+    worker.cpu_percent = request.cpu_percent
+    worker.loop_blocked_ms = request.loop_blocked_ms
+    worker.stuck = request.stuck
+    worker.reported_at_ms = now_ms
     if request.is_draining and not worker.is_draining:
         worker.is_draining = True
         stop_waiting(worker)
@@ -201,12 +205,7 @@ def drain(ledger: Ledger, request: DrainWorker) -> Affected:
     Raises:
         WorkerNotFound: none of this name, and no incarnation, or more than one, begins so.
     """
-    named = [worker for worker in ledger.workers.values() if worker.hello.name == request.worker]
-    if not named:
-        wanted = request.worker.lower()
-        named = [worker for worker in ledger.workers.values() if worker.hello.incarnation.hex().startswith(wanted)]
-        if len(named) != 1 or len(wanted) < 4:
-            raise WorkerNotFound(f"there is no one worker {request.worker!r}", hint="tq worker list shows all")
+    named = named_workers(ledger, request.worker)
     count = 0
     for worker in named:
         if worker.session is not None and not worker.is_draining:
@@ -215,6 +214,21 @@ def drain(ledger: Ledger, request: DrainWorker) -> Affected:
             ledger.outbox.append((worker.session, Drain()))
             count += 1
     return Affected(request.request_id, count, len(named) - count)
+
+
+def named_workers(ledger: Ledger, name: str) -> list[Worker]:
+    """The workers of a name; else the one of an incarnation, in hex, or of a unique beginning of one.
+
+    Raises:
+        WorkerNotFound: none, or more than one incarnation begins so.
+    """
+    named = [worker for worker in ledger.workers.values() if worker.hello.name == name]
+    if not named:
+        wanted = name.lower()
+        named = [worker for worker in ledger.workers.values() if worker.hello.incarnation.hex().startswith(wanted)]
+        if len(named) != 1 or len(wanted) < 4:
+            raise WorkerNotFound(f"there is no one worker {name!r}", hint="tq worker list shows all")
+    return named
 
 
 def worker_died(ledger: Ledger, request: WorkerDied, now_ms: int) -> Affected:

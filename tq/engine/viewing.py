@@ -243,10 +243,11 @@ def _queue_stats(ledger: Ledger, queue: Queue, now_ms: int) -> QueueStats:
 def list_workers(ledger: Ledger, request: ListWorkers) -> WorkerPage:
     """All workers, by name."""
     workers = sorted(ledger.workers.values(), key=lambda worker: (worker.hello.name, worker.hello.incarnation))
-    return WorkerPage(request.request_id, [_worker_info(worker) for worker in workers])
+    return WorkerPage(request.request_id, [worker_info(worker) for worker in workers])
 
 
-def _worker_info(worker: Worker) -> WorkerInfo:
+def worker_info(worker: Worker) -> WorkerInfo:
+    """What is shown of a worker."""
     hello = worker.hello
     return WorkerInfo(
         name=hello.name,
@@ -265,6 +266,10 @@ def _worker_info(worker: Worker) -> WorkerInfo:
         connected_at_ms=worker.connected_at_ms,
         last_seen_at_ms=worker.last_seen_at_ms,
         note=worker.note,
+        cpu_percent=worker.cpu_percent,
+        loop_blocked_ms=worker.loop_blocked_ms,
+        stuck=worker.stuck,
+        reported_at_ms=worker.reported_at_ms,
     )
 
 

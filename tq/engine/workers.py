@@ -66,8 +66,9 @@ class Worker:
     """One incarnation of a worker. `session` is None while its connection is gone and its grace runs."""
 
     __slots__ = (
-        "connected_at_ms", "credit", "deadline_ms", "delivered", "excused_at_ms", "hello", "is_draining", "is_held",
-        "is_waiting", "last_seen_at_ms", "leases", "note", "prefetched", "profile", "rss_bytes", "running", "session",
+        "connected_at_ms", "cpu_percent", "credit", "deadline_ms", "delivered", "excused_at_ms", "hello",
+        "is_draining", "is_held", "is_waiting", "last_seen_at_ms", "leases", "loop_blocked_ms", "note", "prefetched",
+        "profile", "reported_at_ms", "rss_bytes", "running", "session", "stuck",
     )  # fmt: skip
 
     def __init__(self, hello: WorkerHello, profile: Profile | None, now_ms: int) -> None:
@@ -88,6 +89,10 @@ class Worker:
         self.prefetched = 0
         self.rss_bytes = 0
         self.note = ""
+        self.cpu_percent = 0
+        self.loop_blocked_ms = 0
+        self.stuck = 0
+        self.reported_at_ms = 0
 
     def lost_at_ms(self, heartbeat_interval_ms: int) -> int:
         """When this worker is given up, if nothing more is heard of it."""

@@ -205,7 +205,9 @@ class CancelledByWorker(_Request, frozen=True, tag=16):
 class Heartbeat(_Request, frozen=True, tag=17):
     """This worker lives, and so do all its leases. No reply.
 
-    `note` is what is wrong with it, for people: "loop blocked 14 s at app.py:88".
+    `note` is what is wrong with it, for people: "loop blocked 14 s at app.py:88". `cpu_percent` (100: one core) and
+    `loop_blocked_ms`, the longest that its event loop did not turn, are since the heartbeat before. `stuck` handlers
+    did not stop when asked, and run on without a slot.
     """
 
     running: Count = 0
@@ -213,6 +215,9 @@ class Heartbeat(_Request, frozen=True, tag=17):
     rss_bytes: Count = 0
     is_draining: bool = False
     note: Note = ""
+    cpu_percent: Count = 0
+    loop_blocked_ms: Count = 0
+    stuck: Count = 0
 
 
 class WorkerDied(_Request, frozen=True, tag=18):
@@ -334,6 +339,15 @@ class Why(_Request, frozen=True, tag=38):
     task_id: Id
 
 
+class GetWorker(_Request, frozen=True, tag=41):
+    """Worker processes with what they have in hand. Reply: WorkerReply.
+
+    `worker` is a name (all processes of it), or an incarnation in hex, or a unique beginning of one.
+    """
+
+    worker: Name
+
+
 class GetHistory(_Request, frozen=True, tag=46):
     """What these queues did in the last five minutes, second by second; or in the last day, minute by minute. Reply:
     HistoryReply.
@@ -351,6 +365,6 @@ Request = (
     | Fetch | Ack | Nack | Release | Extend | ReportProgress | CancelledByWorker | Heartbeat | WorkerDied
     | ListQueues | PauseQueue | ResumeQueue | PurgeQueue | RetryDead | PurgeDead | Resubmit | GetSignature
     | ListWorkers | DrainWorker | GetStats | Backup
-    | Why
+    | Why | GetWorker
     | GetHistory
 )  # fmt: skip

@@ -5,7 +5,8 @@ from enum import StrEnum
 
 import msgspec
 
-from tq.model.task import AttemptRecord, State
+from tq.model.stats import WorkerInfo
+from tq.model.task import AttemptRecord, Progress, State
 
 
 class Because(StrEnum):
@@ -72,3 +73,23 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     submitted_at_ms: int
     reasons: tuple[Reason, ...]
     history: tuple[AttemptRecord, ...]  # what went wrong before, oldest first; without tracebacks
+
+
+class HeldTask(msgspec.Struct, frozen=True, kw_only=True):
+    """A task that a worker has in hand. Moments are ms since the epoch."""
+
+    id: bytes
+    task_type: str
+    queue: str
+    attempt: int
+    leased_at_ms: int
+    deadline_ms: int  # when its timeout is over, counted from the lease; 0: it has none
+    cancel_requested: bool
+    progress: Progress | None
+
+
+class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
+    """One worker process and what it has in hand: the tasks given first, `info.leases` of them in all."""
+
+    info: WorkerInfo
+    tasks: tuple[HeldTask, ...]

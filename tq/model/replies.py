@@ -6,7 +6,7 @@ Tags from 100 on are replies and from 150 on are pushes; a released tag never ch
 import msgspec
 
 from tq.model.history import QueueHistory
-from tq.model.insight import Explanation
+from tq.model.insight import Explanation, WorkerView
 from tq.model.signatures import TaskSignature
 from tq.model.stats import EngineStats, ProcessStats, QueueStats, WorkerInfo
 from tq.model.task import Outcome, StoredTask, TaskSummary, TaskView
@@ -120,6 +120,12 @@ class WhyReply(_Reply, frozen=True, tag=115):
     explanation: Explanation
 
 
+class WorkerReply(_Reply, frozen=True, tag=118):
+    """The processes of a worker, with what they have in hand."""
+
+    workers: list[WorkerView]
+
+
 class SignatureReply(_Reply, frozen=True, tag=119):
     """What a handler takes; None: no connected worker has said so."""
 
@@ -176,7 +182,7 @@ class Stopping(msgspec.Struct, array_like=True, frozen=True, tag_field="tag", ta
 Reply = (
     Welcome | ErrorReply | Submitted | Settled | Affected | TaskReply | OutcomeReply
     | TaskPage | QueuePage | WorkerPage | StatsReply
-    | WhyReply
+    | WhyReply | WorkerReply
     | SignatureReply
     | HistoryReply
 )  # fmt: skip

@@ -26,6 +26,7 @@ from tq.model.commands import (
     GetSignature,
     GetStats,
     GetTask,
+    GetWorker,
     Heartbeat,
     Hello,
     ListQueues,
@@ -101,6 +102,7 @@ RULES: dict[type, Rule] = {
     GetStats: Rule(Role.VIEWER, Reach.WHOLE),
     Why: Rule(Role.VIEWER, Reach.NAMED),
     GetHistory: Rule(Role.VIEWER, Reach.WHOLE),
+    GetWorker: Rule(Role.VIEWER, Reach.WHOLE),
     # producing
     Submit: Rule(Role.PRODUCER, Reach.NAMED),
     Wait: Rule(Role.PRODUCER, Reach.NAMED),

@@ -65,6 +65,10 @@ class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
     connected_at_ms: int
     last_seen_at_ms: int
     note: str = ""
+    cpu_percent: int = 0  # between its last two heartbeats; 100: one core
+    loop_blocked_ms: int = 0  # the longest, between them, that its event loop did not turn
+    stuck: int = 0  # handlers that did not stop when asked, and run on without a slot
+    reported_at_ms: int = 0  # its last heartbeat: the moment of what it says of itself; 0: none yet
 
 
 class EngineStats(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from tq.model.commands import (
     GetSignature,
     GetStats,
     GetTask,
+    GetWorker,
     Heartbeat,
     Hello,
     ListQueues,
@@ -27,7 +28,7 @@ from tq.model.insight import Because, Reason
 from tq.model.replies import FromBroker, Push, WhyReply
 from tq.protocol.codec import to_reply
 
-READS = frozenset({GetTask, GetSignature, ListTasks, ListQueues, ListWorkers, GetStats, Why, GetHistory})
+READS = frozenset({GetTask, GetSignature, ListTasks, ListQueues, ListWorkers, GetStats, Why, GetWorker, GetHistory})
 """Requests that change nothing, in memory or on disk."""
 
 SILENT = frozenset({Fetch, Heartbeat, ReportProgress})

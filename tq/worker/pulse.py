@@ -52,11 +52,23 @@ class Pulse:
         self._pong = threading.Event()
         self._pong.set()
         self._report_after = REPORT_SECONDS
+        self._longest = 0.0  # seconds; written by both threads: at worst one turn is counted twice, or not
 
     @property
     def is_blocked(self) -> bool:
         """Whether the loop has not turned for longer than a delivery may wait."""
         return not self._pong.is_set() and self._clock() - self._pinged_at > STALL_SECONDS
+
+    def take_longest_ms(self) -> int:
+        """The longest that the loop did not turn, in ms, since this was last asked. Measured with every `check`."""
+        longest, self._longest = self._longest, 0.0
+        if not self._pong.is_set():
+            longest = max(longest, self._clock() - self._pinged_at)
+        return round(longest * 1_000)
+
+    def _ponged(self) -> None:
+        self._longest = max(self._longest, self._clock() - self._pinged_at)
+        self._pong.set()
 
     def check(self) -> bool:
         """Look whether the pong came, and ping again if so. Whether `note` changed."""
@@ -68,7 +80,7 @@ class Pulse:
             self._report_after = REPORT_SECONDS
             self._pong.clear()
             self._pinged_at = now
-            self._loop.ping(self._pong.set)
+            self._loop.ping(self._ponged)
             return was_blocked
         blocked = now - self._pinged_at
         if blocked < self._report_after:

@@ -347,7 +347,19 @@ class Supervisor:
             desk = self._desk
             unstarted = desk.unstarted
             running = max(0, desk.in_hand - unstarted)
-            self._send(Heartbeat(0, running, unstarted, self._rss_bytes, self._leave.is_set(), self._pulse.note))
+            self._send(
+                Heartbeat(
+                    request_id=0,
+                    running=running,
+                    prefetched=unstarted,
+                    rss_bytes=self._rss_bytes,
+                    is_draining=self._leave.is_set(),
+                    note=self._pulse.note,
+                    cpu_percent=round(self._process.cpu_percent()),
+                    loop_blocked_ms=self._pulse.take_longest_ms(),
+                    stuck=desk.stuck,
+                )
+            )
             connection = self._session.connection
             if connection is not None and connection.has_room and not connection.is_ended:
                 connection.request(Ack(connection.next_id(), [])).add_done_callback(_forget)

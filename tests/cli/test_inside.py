@@ -1,0 +1,69 @@
+"""Looking inside: what a worker has in hand, where a handler is, what it logged; against a real broker and worker."""
+
+import json
+from pathlib import Path
+from time import monotonic, sleep
+
+from tests.cli.conftest import RunningBroker, RunningWorker
+from tests.cli.processes import SECONDS_MAX, call_tq
+from tests.cli.samples import HELD, NOW_MS, WORKER
+from tq.cli.insight_view import held_view, worker_fields
+from tq.client.task import Task
+from tq.model.insight import WorkerView
+
+
+def hold(broker: RunningBroker, worker: RunningWorker, directory: Path) -> str:
+    """A task whose handler has started, and runs until the file `released` is there."""
+    started = directory / "started"
+    payload = json.dumps({"started": str(started), "released": str(directory / "released")}).encode()
+    task_id = broker.client.submit_task(
+        Task("hold", payload, queue=worker.queue, content_type="application/json", max_retries=0)
+    )
+    wait_for(started)
+    return task_id
+
+
+def release(broker: RunningBroker, task_id: str, directory: Path) -> None:
+    """Let it end, and see it end: the directory goes with the test."""
+    (directory / "released").touch()
+    broker.client.wait(task_id, SECONDS_MAX)
+
+
+def wait_for(path: Path) -> None:
+    """Until another process has made a file: there is nothing to wait on but the file."""
+    deadline = monotonic() + SECONDS_MAX
+    while not path.exists():
+        assert monotonic() < deadline
+        sleep(0.01)
+
+
+def test_a_worker_is_shown_with_the_tasks_that_it_has_in_hand(
+    broker: RunningBroker, worker: RunningWorker, tmp_path: Path
+) -> None:
+    task_id = hold(broker, worker, tmp_path)
+    (name,) = {info.name for info in broker.client.workers() if info.queues == (worker.queue,)}
+
+    table = call_tq("worker", "show", name, "-u", broker.address)
+    (record,) = json.loads(call_tq("worker", "show", name, "-u", broker.address, "-o", "json").stdout)
+    release(broker, task_id, tmp_path)
+
+    assert (table.returncode, table.stderr) == (0, "")
+    assert task_id in table.stdout
+    assert "1 of 4 busy" in table.stdout
+    assert [task["id"] for task in record["tasks"]] == [task_id]
+    assert record["queues"] == [worker.queue]
+
+
+def test_a_worker_that_is_not_there_cannot_be_shown(broker: RunningBroker) -> None:
+    done = call_tq("worker", "show", "nobody", "-u", broker.address)
+
+    assert (done.returncode, done.stdout) == (4, "")
+
+
+def test_what_is_wrong_with_a_worker_and_its_tasks_stands_out() -> None:
+    fields = dict(worker_fields(WorkerView(info=WORKER, tasks=(HELD,)), NOW_MS))
+    cells = held_view(NOW_MS).cells(HELD)
+
+    assert fields["tasks"].text.endswith("(the first 1 are shown)") is (WORKER.leases > 1)
+    assert [cell.text for cell in cells][4:] == ["1m30s", "30s ago", "40% resizing"]
+    assert cells[5].style == "red", "it is over its time"
