@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tq.client.addresses import Address, TcpAddress, UnixAddress, parse_address
+from tq.client.addresses import Address, SshAddress, TcpAddress, UnixAddress, parse_address
 from tq.model.errors import InvalidArgument
 
 
@@ -17,6 +17,13 @@ from tq.model.errors import InvalidArgument
         ("tcp://[fe80::1]", TcpAddress("fe80::1", 6379)),
         ("unix:///run/tq/tq.sock", UnixAddress("/run/tq/tq.sock")),
         ("unix:///run/with%20space", UnixAddress("/run/with space")),
+        ("ssh://prod", SshAddress("prod")),
+        ("ssh://anna@broker-1.example:2222/", SshAddress("broker-1.example", "anna", 2222)),
+        ("ssh://[::1]:22/run/tq/tq.sock", SshAddress("::1", "", 22, "/run/tq/tq.sock")),
+        (
+            "ssh://a@corp@host/with%20space?tq=/opt/my%20tq",
+            SshAddress("host", "a@corp", 0, "/with space", "/opt/my tq"),
+        ),
     ],
 )
 def test_an_address_is_read_in_each_of_its_forms(text: str, address: Address) -> None:
@@ -40,6 +47,16 @@ def test_an_address_is_read_in_each_of_its_forms(text: str, address: Address) ->
         ("[::1]6379", "the bracket of an IPv6 address is not closed"),
         ("tcp://user@host:1", "'user@host' is not a host"),
         ("http://host:1", "'http' is no known scheme"),
+        ("ssh://", "the host is missing"),
+        ("ssh://-oProxyCommand=id", "'-oProxyCommand=id' is not a host"),
+        ("ssh://-l@host", "'-l' is not the name of a user"),
+        ("ssh://a%20b@host", "'a b' is not the name of a user"),
+        ("ssh://@host", "'' is not the name of a user"),
+        ("ssh://host`id`", "is not a host"),
+        ("ssh://host:22x", "'22x' is not a port"),
+        ("ssh://host/a%0ab", "a path has no control characters"),
+        ("ssh://host?tq=", "only tq=PATH may stand"),
+        ("ssh://host?command=x", "only tq=PATH may stand"),
         ("unix://relative.sock", "must be absolute"),
         ("unix://", "must be absolute"),
         ("unix:///nul%00", "must be absolute"),
@@ -50,10 +67,12 @@ def test_what_is_no_address_is_refused_with_the_reason_and_the_forms(text: str, 
         parse_address(text)
 
     assert why in caught.value.message
-    assert caught.value.hint == 'write it as "host:port", "tcp://host:port" or "unix:///path/to.sock"'
+    assert caught.value.hint == (
+        'write it as "host:port", "tcp://host:port", "unix:///path/to.sock" or "ssh://user@host"'
+    )
 
 
-@given(st.text(max_size=40))
+@given(st.text(max_size=40) | st.text(max_size=40).map("ssh://{}".format))
 def test_any_text_is_an_address_or_an_invalid_argument(text: str) -> None:
     try:
         address = parse_address(text)

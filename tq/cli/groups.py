@@ -6,6 +6,7 @@ from typing import Any
 from typer.core import TyperGroup
 
 OF_VERBS = frozenset({"--url", "-u", "--config", "-c", "--output", "-o", "--color"})
+OF_ROOT = frozenset({"--ssh-client"})
 COLUMNS_MAX = 100
 """Help is not wider than this, however wide the terminal."""
 
@@ -49,7 +50,11 @@ class RunByDefaultGroup(NounGroup):
 
 def verb_first(arguments: Sequence[str]) -> list[str]:
     """The arguments with the options that stand before the verb moved to the end, where the verb reads them."""
+    kept: list[str] = []
+    moved: list[str] = []
     start = 0
-    while start < len(arguments) and arguments[start].partition("=")[0] in OF_VERBS:
-        start += 1 if "=" in arguments[start] else 2
-    return [*arguments[start:], *arguments[:start]]
+    while start < len(arguments) and (name := arguments[start].partition("=")[0]) in OF_VERBS | OF_ROOT:
+        stop = start + (1 if "=" in arguments[start] else 2)
+        (moved if name in OF_VERBS else kept).extend(arguments[start:stop])
+        start = stop
+    return [*kept, *arguments[start:], *moved]

@@ -14,7 +14,7 @@ Url = Annotated[
         "--url",
         "-u",
         metavar="ADDRESS",
-        help="The broker: host:port, tcp://host:port or unix:///path. "
+        help="The broker: host:port, tcp://host:port, unix:///path or ssh://host. "
         "Without it: TQ_URL, the local socket, or 127.0.0.1:6379.",
     ),
 ]

@@ -20,15 +20,17 @@ COMPLETE_SECONDS = 0.4
 """A completion that comes later than this has been given up by the person who pressed Tab."""
 
 
-def reach(url: str | None, config: Path | None, *, seconds: float = CONNECT_SECONDS) -> "Client":
+def reach(url: str | None, config: Path | None, *, seconds: float = CONNECT_SECONDS, can_ask: bool = True) -> "Client":
     """A client of the broker at `url` (several with commas between), or where `config` says, or the environment.
+
+    `can_ask`: ssh may ask for a passphrase.
 
     Raises:
         InvalidArgument, ConfigInvalid: no address, or no settings.
     """
     from tq.client.blocking import Client
 
-    return Client(named_addresses(url, config), name="tq", connect_timeout=seconds)
+    return Client(named_addresses(url, config), name="tq", connect_timeout=seconds, can_ask=can_ask)
 
 
 def named_addresses(url: str | None, config: Path | None) -> Sequence[str] | None:
@@ -82,7 +84,7 @@ def _names(what: str) -> list[str]:
     signal.signal(signal.SIGALRM, give_up)
     signal.setitimer(signal.ITIMER_REAL, COMPLETE_SECONDS)
     try:
-        with reach(None, None, seconds=COMPLETE_SECONDS) as client:
+        with reach(None, None, seconds=COMPLETE_SECONDS, can_ask=False) as client:
             return sorted({thing.name for thing in (client.queues() if what == "queues" else client.workers())})
     except Exception:  # whatever it is, the shell's prompt is no place to say it
         return []

@@ -1,6 +1,7 @@
 """The tree of verbs. Each imports what is heavy when it runs, so that building the tree stays cheap."""
 
-from typing import Annotated
+import os
+from typing import Annotated, Literal
 
 import typer
 
@@ -16,6 +17,7 @@ from tq.cli import (
     queues,
     resubmit,
     stats,
+    stdio,
     submit,
     tasks,
     up,
@@ -28,6 +30,7 @@ from tq.cli.groups import COLUMNS_MAX, RunByDefaultGroup, SectionGroup
 RUN = "Run"
 FOLLOW = "Submit and follow"
 OPERATE = "Watch and repair"
+REACH = "From elsewhere"
 KEEP = "Data and settings"
 
 app = typer.Typer(
@@ -48,11 +51,17 @@ def _show_version(is_wanted: bool) -> None:
 
 @app.callback()
 def tq(
-    is_version: Annotated[
+    is_version: Annotated[  # noqa: ARG001 - its callback does it
         bool, typer.Option("--version", "-V", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
+    ssh_client: Annotated[
+        Literal["openssh", "asyncssh"] | None,
+        typer.Option("--ssh-client", help="For ssh:// addresses.  [default: openssh, if it is installed]"),
+    ] = None,
 ) -> None:
     """A durable distributed task queue that you run, watch and repair from a terminal."""
+    if ssh_client is not None:
+        os.environ["TQ_SSH_CLIENT"] = ssh_client  # what a verb starts, such as a worker's processes, does the same
 
 
 app.command("up", rich_help_panel=RUN)(up.up)
@@ -77,6 +86,8 @@ app.add_typer(dead.app, name="dead", rich_help_panel=OPERATE, help="Dead letters
 
 tasks.app.command("resubmit")(resubmit.resubmit)
 dead.app.command("resubmit")(resubmit.resubmit)
+
+app.command("stdio", rich_help_panel=REACH)(stdio.stdio)
 
 app.command("backup", rich_help_panel=KEEP)(backup.backup)
 app.command("restore", rich_help_panel=KEEP)(backup.restore)

@@ -39,12 +39,14 @@ class Asking:
         name: str = "",
         connect_timeout: float = 5.0,
         reconnect_timeout: float = 30.0,
+        can_ask: bool = True,
     ) -> None:
         self._link = Link(
             _addresses(address),
             make_hello(token, name),
             connect_seconds=connect_timeout,
             reconnect_seconds=reconnect_timeout,
+            can_ask=can_ask,
         )
         self._make_id = IdMaker()
 

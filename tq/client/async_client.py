@@ -21,12 +21,14 @@ class AsyncClient(AsyncTasks, AsyncQueues, AsyncDead, AsyncWorkers, AsyncInsight
     As many calls as one likes may be in flight at once; the client holds back what the broker would not take.
 
     Args:
-        address: "host:port", "tcp://host:port" or "unix:///path", or several, tried in turn. None: TQ_URL, or what
-            the configuration says, or the socket of the local broker, or 127.0.0.1:6379.
+        address: "host:port", "tcp://host:port", "unix:///path" or "ssh://user@host", or several, tried in turn. None:
+            TQ_URL, or what the configuration says, or the socket of the local broker, or 127.0.0.1:6379.
         token: the credentials, if the broker asks for some.
         name: how the broker's log calls this client.
         connect_timeout: seconds for connecting to one address.
         reconnect_timeout: seconds for which a call goes on trying after a lost connection.
+        can_ask: when it first connects, ssh may ask the person at the terminal, if there is one, for a passphrase or
+            whether this is the right host.
 
     Every method that asks the broker raises ConnectFailed if nobody is there, and the errors that the broker answers.
     """

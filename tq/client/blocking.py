@@ -31,9 +31,15 @@ class Client(Tasks, Queues, Dead, Workers, Insight):
         name: str = "",
         connect_timeout: float = 5.0,
         reconnect_timeout: float = 30.0,
+        can_ask: bool = True,
     ) -> None:
         self._client = AsyncClient(
-            address, token=token, name=name, connect_timeout=connect_timeout, reconnect_timeout=reconnect_timeout
+            address,
+            token=token,
+            name=name,
+            connect_timeout=connect_timeout,
+            reconnect_timeout=reconnect_timeout,
+            can_ask=can_ask,
         )
         self._thread = LoopThread("tq client")
         # Also at the end of the program, before daemon threads are cut off in the middle of something.

@@ -11,9 +11,10 @@ import re
 import socket
 from collections import deque
 from collections.abc import Callable
-from typing import Self, cast
+from typing import Self, assert_never, cast
 
-from tq.client.addresses import Address, UnixAddress, parse_address
+from tq.client.addresses import Address, SshAddress, TcpAddress, UnixAddress, parse_address
+from tq.client.ssh import Tunnel, failure, in_short, open_tunnel, seconds_for
 from tq.model.commands import Backup, Hello, Request, Wait
 from tq.model.errors import (
     ConnectFailed,
@@ -44,6 +45,7 @@ _UNSENT_BYTES_MAX = 16 << 10
 the first requests while this side still makes the others: with all in one write the two would take turns."""
 _WRITE_BUFFER_BYTES_MAX = 1 << 20  # of the transport; above it `drain` waits
 _PUSHES = (Deliver, CancelRun, LeaseRevoked, Drain, Stopping)
+_TALKATIVE = "does a startup file of the shell there, such as ~/.bashrc, write something to stdout?"
 _SLOW = (Wait, Backup)  # answers that may take their time: silence means nothing
 
 
@@ -78,15 +80,20 @@ class Connection(asyncio.Protocol):
         self._reason: TqError | None = None
         self._silent_checks = 0
         self._silence_timer: asyncio.TimerHandle | None = None
+        self._tunnel: Tunnel | None = None
+        self._leaving: asyncio.Task[None] | None = None
 
     @classmethod
-    async def open(cls, address: str, hello: Hello, *, on_push: Callable[[Push], None], timeout: float) -> Self:
+    async def open(
+        cls, address: str, hello: Hello, *, on_push: Callable[[Push], None], timeout: float, can_ask: bool = False
+    ) -> Self:
         """Connect and greet.
 
         Args:
             hello: its `request_id` must be 0, which no other request has.
             on_push: called on the event loop, in order, for each push; may be called before `open` returns.
-            timeout: seconds for all of it, the name look-up included.
+            timeout: seconds for all of it, the name look-up included. Over ssh at least `tq.client.ssh.SECONDS_MIN`.
+            can_ask: ssh may ask the person at the terminal for a passphrase, or whether this is the right host.
 
         Raises:
             InvalidArgument: not an address.
@@ -95,23 +102,21 @@ class Connection(asyncio.Protocol):
         """
         target = parse_address(address)
         connection = cls(target, on_push)
-        loop = connection._loop
+        limit = seconds_for(timeout, can_ask=can_ask) if isinstance(target, SshAddress) else timeout
         try:
-            async with asyncio.timeout(timeout):
-                if isinstance(target, UnixAddress):
-                    await loop.create_unix_connection(lambda: connection, target.path)
-                else:
-                    await loop.create_connection(lambda: connection, target.host, target.port)
+            async with asyncio.timeout(limit):
+                await connection._reach(target, timeout, can_ask=can_ask)
                 await connection._greet(hello)
         except TimeoutError:
             connection._end(None)
-            raise _nobody(connection.address, f"no answer within {timeout:g} s") from None
+            raise await connection._nobody(target, f"no answer within {limit:g} s") from None
         except ConnectionLost as cause:
-            raise _nobody(connection.address, "the connection ended during the greeting") from cause
+            raise await connection._nobody(target, "the connection ended during the greeting") from cause
         except OSError as cause:
-            raise _nobody(connection.address, _in_words(cause)) from None
+            raise await connection._nobody(target, _in_words(cause)) from None
         except BaseException:
             connection._end(None)
+            await connection._leave()
             raise
         return connection
 
@@ -206,6 +211,7 @@ class Connection(asyncio.Protocol):
         try:
             async with asyncio.timeout(_CLOSE_SECONDS_MAX):
                 await asyncio.shield(self.closed)
+                await self._leave()
         except TimeoutError:  # the other side does not read
             if self._transport is not None:
                 self._transport.abort()
@@ -266,11 +272,44 @@ class Connection(asyncio.Protocol):
         if self._silence_timer is not None:
             self._silence_timer.cancel()
         if not self._is_ended:
-            why = f": {_in_words(exc)}" if isinstance(exc, OSError) else ""
-            self._end(ConnectionLost(f"the connection to {self.address} ended{why}"))
+            why = _in_words(exc) if isinstance(exc, OSError) else in_short(self._tunnel.said()) if self._tunnel else ""
+            self._end(ConnectionLost(f"the connection to {self.address} ended{': ' if why else ''}{why}"))
         self._transport = None
+        if self._tunnel is not None and self._leaving is None:
+            self._leaving = self._loop.create_task(self._tunnel.close(), name="tq leaving ssh")
         if not self.closed.done():
             self.closed.set_result(self._reason)
+
+    async def _reach(self, target: Address, seconds: float, *, can_ask: bool) -> None:
+        match target:
+            case TcpAddress():
+                await self._loop.create_connection(lambda: self, target.host, target.port)
+            case UnixAddress():
+                await self._loop.create_unix_connection(lambda: self, target.path)
+            case SshAddress():
+                self._tunnel = await open_tunnel(target, can_ask=can_ask, seconds=seconds)
+                try:
+                    await self._loop.create_unix_connection(lambda: self, sock=self._tunnel.sock)
+                except BaseException:
+                    self._tunnel.sock.close()
+                    raise
+            case _:
+                assert_never(target)
+
+    async def _leave(self) -> None:
+        """Until the ssh connection under this one has ended, if there is one."""
+        if self._tunnel is not None:
+            if self._leaving is None:
+                self._leaving = self._loop.create_task(self._tunnel.close(), name="tq leaving ssh")
+            await asyncio.shield(self._leaving)
+
+    async def _nobody(self, target: Address, why: str) -> ConnectFailed:
+        await self._leave()
+        if isinstance(target, SshAddress):
+            return failure(target, self._tunnel.said() if self._tunnel is not None else "", why)
+        return ConnectFailed(
+            f"no broker answers at {target}: {why}", hint="start one with `tq up`, or check the address"
+        )
 
     async def _greet(self, hello: Hello) -> None:
         assert hello.request_id == 0, "only the greeting has the id 0"
@@ -319,7 +358,8 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def _end_as_foreign(self, error: TqError) -> None:
-        self._end(type(error)(f"{self.address} does not speak the protocol of tq: {error.message}", hint=error.hint))
+        hint = _TALKATIVE if self._tunnel is not None else error.hint
+        self._end(type(error)(f"{self.address} does not speak the protocol of tq: {error.message}", hint=hint))
 
     def _abandon(self) -> None:
         """Everybody who waits learns the reason."""
@@ -358,7 +398,3 @@ def _in_words(cause: OSError) -> str:
     if isinstance(cause, socket.gaierror) or number is None:
         return cause.strerror or str(cause)
     return os.strerror(int(number[1]))
-
-
-def _nobody(address: str, why: str) -> ConnectFailed:
-    return ConnectFailed(f"no broker answers at {address}: {why}", hint="start one with `tq up`, or check the address")

@@ -33,6 +33,7 @@ class Link:
         addresses: gives the addresses, in the order in which they are tried; called before the first connecting.
         connect_seconds: for one address.
         reconnect_seconds: how long a request, or a connecting, is tried again after a loss.
+        can_ask: at the first connecting, ssh may ask the person at the terminal.
     """
 
     def __init__(
@@ -42,12 +43,14 @@ class Link:
         *,
         connect_seconds: float,
         reconnect_seconds: float,
+        can_ask: bool = False,
     ) -> None:
         self._find_addresses = addresses
         self._addresses: list[str] = []
         self._hello = hello
         self._connect_seconds = connect_seconds
         self._reconnect_seconds = reconnect_seconds
+        self._can_ask = can_ask
         self._random = Random()  # noqa: S311 - jitter, not a secret
         self._loop: asyncio.AbstractEventLoop | None = None
         self._connection: Connection | None = None
@@ -155,7 +158,13 @@ class Link:
             failures: list[TqError] = []
             for address in self._addresses:
                 try:
-                    return await Connection.open(address, self._hello, on_push=_ignore, timeout=self._connect_seconds)
+                    return await Connection.open(
+                        address,
+                        self._hello,
+                        on_push=_ignore,
+                        timeout=self._connect_seconds,
+                        can_ask=self._can_ask and not had_connection,
+                    )
                 except _NOT_HERE as error:
                     failures.append(error)
             if (pause := next(waits, None)) is None:
