@@ -9,7 +9,7 @@ from tq.cli.payloads import as_file, as_text
 from tq.cli.task_view import outcome_line, outcome_record
 from tq.cli.terminal import say
 from tq.model.ids import format_id
-from tq.model.plain import plain
+from tq.model.plain import plain, safe_json
 from tq.model.task import Outcome, State
 
 
@@ -45,4 +45,5 @@ def _write_result(outcome: Outcome) -> None:
         return
     text = as_text(outcome.result, outcome.content_type, indent=True)
     if text:
-        sys.stdout.write((plain(text, keep_lines=True) if is_terminal else text) + "\n")
+        # Not on a terminal it is JSON, which means the same with escapes: the pipe may well end on one.
+        sys.stdout.write((plain(text, keep_lines=True) if is_terminal else safe_json(text)) + "\n")
