@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         ProtocolViolation,
         QueueFull,
         QueueNotFound,
+        SelectorInvalid,
         ShuttingDown,
         StorageCorrupt,
         StorageFailed,
@@ -81,6 +82,7 @@ _HOMES = {
         "ProtocolViolation",
         "QueueFull",
         "QueueNotFound",
+        "SelectorInvalid",
         "ShuttingDown",
         "StorageCorrupt",
         "StorageFailed",
@@ -109,9 +111,9 @@ __all__ = [
     # Errors.
     "TqError", "AccessDenied", "ConfigInvalid", "ConnectFailed", "ConnectionLost", "DiskFull", "FormatTooNew",
     "InternalError", "InvalidArgument", "LeaseLost", "OutcomeUnknown", "PayloadTooLarge", "ProtocolViolation",
-    "QueueFull", "QueueNotFound", "ShuttingDown", "StorageCorrupt", "StorageFailed", "StorageInUse", "TaskCancelled",
-    "TaskFailed", "TaskNotFound", "TimedOut", "TooManyConnections", "TooManyRequests", "VersionUnsupported",
-    "WorkerNotFound", "WrongState",
+    "QueueFull", "QueueNotFound", "SelectorInvalid", "ShuttingDown", "StorageCorrupt", "StorageFailed", "StorageInUse",
+    "TaskCancelled", "TaskFailed", "TaskNotFound", "TimedOut", "TooManyConnections", "TooManyRequests",
+    "VersionUnsupported", "WorkerNotFound", "WrongState",
     "__version__",
 ]  # fmt: skip
 

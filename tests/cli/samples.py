@@ -32,6 +32,9 @@ def summary(
         worker="",
         error_type=error_type,
         message=message,
+        group="8f31c0de00112233" if state is State.DEAD_LETTER else "",
+        key=None,
+        tags=("nightly",),
     )
 
 
@@ -120,6 +123,7 @@ def view(
         reason=reason,
         history=history,
         key=None,
+        tags=(),
         resubmit_of=None,
         resubmitted_as=None,
     )

@@ -18,7 +18,7 @@ def filled(broker: RunningBroker, queue: str) -> str:
 
 
 def _states(broker: RunningBroker, queue: str) -> set[State]:
-    return {task.state for task in broker.client.iter_tasks(queue=queue)}
+    return {task.state for task in broker.client.iter_tasks(f"queue:{queue}")}
 
 
 def _of(records: str, queue: str) -> dict[str, object]:

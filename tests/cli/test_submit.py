@@ -110,5 +110,5 @@ def test_waiting_for_a_task_that_nobody_runs_exits_8_and_the_task_goes_on(broker
 
     assert done.returncode == 8
     assert done.stdout == ""
-    (task,) = broker.client.iter_tasks(queue=queue)
+    (task,) = broker.client.iter_tasks(f"queue:{queue}")
     assert task.state is State.PENDING

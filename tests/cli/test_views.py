@@ -87,6 +87,7 @@ def test_a_task_in_full_has_whatever_there_is_to_say() -> None:
     rich = msgspec.structs.replace(
         view(State.IN_PROGRESS),
         key="welcome-7",
+        tags=("eu", "nightly"),
         started_at_ms=NOW_MS - 5_000,
         ended_at_ms=NOW_MS - 1_000,
         expires_at_ms=NOW_MS + 60_000,
@@ -101,6 +102,7 @@ def test_a_task_in_full_has_whatever_there_is_to_say() -> None:
     fields = _fields(rich)
 
     assert fields["key"] == "welcome-7"
+    assert fields["tags"] == "eu, nightly"
     assert fields["started"].endswith("(5s ago)")
     assert fields["ended"].endswith("(ran 4s)")
     assert fields["expires"].endswith("(in 1m)")

@@ -15,7 +15,15 @@ from tq.client.task import Task
 from tq.client.tasks import result_of
 from tq.model import commands
 from tq.model.commands import Request, Submit
-from tq.model.errors import InvalidArgument, ProtocolViolation, QueueFull, TaskCancelled, TaskFailed, TaskNotFound
+from tq.model.errors import (
+    InvalidArgument,
+    ProtocolViolation,
+    QueueFull,
+    SelectorInvalid,
+    TaskCancelled,
+    TaskFailed,
+    TaskNotFound,
+)
 from tq.model.ids import format_id
 from tq.model.insight import Explanation
 from tq.model.replies import (
@@ -33,6 +41,7 @@ from tq.model.replies import (
     WorkerPage,
     WorkerReply,
 )
+from tq.model.selector import parse
 from tq.model.stats import EngineStats
 from tq.model.task import AttemptRecord, Outcome, State, TaskSummary, TaskView
 
@@ -50,6 +59,7 @@ def view() -> TaskView:
             "id": ID,
             "state": "pending",
             "history": [],
+            "tags": [],
         },
         TaskView,
     )
@@ -69,6 +79,9 @@ def summary(task_id: bytes) -> TaskSummary:
         worker="",
         error_type="",
         message="",
+        group="",
+        key=None,
+        tags=(),
     )
 
 
@@ -91,8 +104,8 @@ CASES: list[tuple[Callable[[AsyncClient], Awaitable[Any]], Request, Reply, Any]]
     ),
     (lambda c: c.cancel(ID, OTHER_ID, reason="r"), commands.Cancel(0, [ID, OTHER_ID], "r"), AFFECTED, AFFECTED),
     (
-        lambda c: c.list_tasks("failed", "mail", "send", 5, b"cursor"),
-        commands.ListTasks(0, State.FAILED, "mail", "send", 5, b"cursor"),
+        lambda c: c.list_tasks("state:failed queue:mail", "id", True, 5, b"cursor", 7),
+        commands.ListTasks(0, "state:failed queue:mail", commands.Order.ID, True, 5, b"cursor", 7),
         TaskPage(0, [summary(ID)], b"next"),
         TaskPage(0, [summary(ID)], b"next"),
     ),
@@ -261,21 +274,28 @@ class TestListing:
             def answer(peer: Peer, request: Request) -> None:
                 asked.append(request)
                 is_last = len(asked) == 3
-                peer.send(TaskPage(request.request_id, [summary(ID)] * 2, b"" if is_last else b"%d" % len(asked)))
+                peer.send(TaskPage(request.request_id, [summary(ID)] * 2, b"" if is_last else b"%d" % len(asked), 9))
 
             broker.answer = answer
-            found = [task.id async for task in client.iter_tasks(state=State.PENDING, queue="mail")]
+            found = [task.id async for task in client.iter_tasks(parse("queue:mail  state:pending"), "age")]
 
             assert found == [ID] * 6
             assert asked == [
-                commands.ListTasks(number, State.PENDING, "mail", None, 1_000, cursor)
+                commands.ListTasks(
+                    number, "queue:mail state:pending", commands.Order.AGE, False, 1_000, cursor, 9 if cursor else 0
+                )
                 for number, cursor in ((1, b""), (2, b"1"), (3, b"2"))
             ]
 
-    async def test_an_unknown_state_is_named_with_the_known_ones(self) -> None:
-        with pytest.raises(InvalidArgument, match="'done' is not a state") as caught:
-            await AsyncClient("127.0.0.1:1").list_tasks("done")
-        assert "pending, in_progress, completed" in caught.value.hint
+    async def test_a_slip_in_a_selector_or_an_order_is_found_before_the_broker_is_asked(self) -> None:
+        client = AsyncClient("127.0.0.1:1")
+        with pytest.raises(SelectorInvalid, match="'done' is not a state") as caught:
+            await client.list_tasks("queue:mail state:done")
+        assert caught.value.position == 17
+        with pytest.raises(InvalidArgument, match="'size' is not an order"):
+            await client.list_tasks(order="size")
+        with pytest.raises(InvalidArgument, match="is not text"):
+            await client.list_tasks(7)  # type: ignore[arg-type]
 
 
 class TestManyAtOnce:

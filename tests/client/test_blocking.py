@@ -140,7 +140,7 @@ def test_iterating_goes_page_by_page() -> None:
         peer.send(TaskPage(request.request_id, [], next(pages)))
 
     with broker_in_a_thread(answer) as broker, Client(broker.address) as client:
-        assert list(client.iter_tasks(queue="mail")) == []
+        assert list(client.iter_tasks("queue:mail")) == []
     assert next(pages, None) is None
 
 

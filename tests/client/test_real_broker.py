@@ -149,7 +149,7 @@ async def test_many_pages_are_listed_and_a_queue_is_purged_in_parts(broker: Real
     async with AsyncClient(broker.address) as client:
         ids = await client.submit_tasks(Task("t", queue="q", delay="1h" if n % 2 else None) for n in range(3_000))
 
-        listed = [format_id(task.id) async for task in client.iter_tasks(queue="q")]
+        listed = [format_id(task.id) async for task in client.iter_tasks("queue:q")]
         assert sorted(listed) == sorted(ids)
         assert (await client.purge_queue("q", dry_run=True)).count == 3_000
         assert (await client.purge_queue("q", limit=700)).count == 700

@@ -29,6 +29,7 @@ from tq.model.commands import (
     ListTasks,
     ListWorkers,
     Nack,
+    Order,
     PauseQueue,
     ProgressNote,
     PurgeDead,
@@ -46,7 +47,7 @@ from tq.model.commands import (
     WorkerDied,
     WorkerHello,
 )
-from tq.model.task import RetryPolicy, State, TaskOptions, TaskSpec
+from tq.model.task import RetryPolicy, TaskOptions, TaskSpec
 from tq.protocol.codec import encode_frame
 from tq.protocol.frames import HEADER
 
@@ -257,6 +258,11 @@ class Attacker:
         else:
             value[place] = deepcopy(random.choice(NASTY))
 
+    def _selector(self) -> str:
+        return self._random.choice(
+            ("", "queue:q", "type:t age:<1h", "state:failed,dead_letter", "-q", "queue:never", ":")
+        )
+
     def _some_id(self) -> bytes:
         return self._random.choice(self._ids)
 
@@ -299,9 +305,9 @@ class Attacker:
             lambda: Wait(number, task_id, random.choice((0, 10, 60_000))),
             lambda: Cancel(number, ids, "r"),
             lambda: ListTasks(
-                number, random.choice((None, *State)), random.choice((None, "q")), None, 10, random.randbytes(9)
+                number, self._selector(), random.choice(list(Order)), random.random() < 0.5, 10, random.randbytes(9)
             ),
-            lambda: ListTasks(number, random.choice((None, *State)), random.choice((None, "q")), "t", 1_000),
+            lambda: ListTasks(number, self._selector(), limit=1_000),
             lambda: ListQueues(number),
             lambda: PauseQueue(number, queue, "r"),
             lambda: ResumeQueue(number, queue),

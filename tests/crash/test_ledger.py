@@ -29,8 +29,8 @@ def view(task_id: bytes, state: State, result: bytes = b"", reason: str = "") ->
         id=task_id, task_type="t", queue="q", priority=128, state=state, payload=b"", content_type="",
         submitted_at_ms=0, scheduled_at_ms=0, started_at_ms=0, ended_at_ms=0, expires_at_ms=0, attempt=1,
         max_retries=3, crashes=0, max_crashes=3, timeout_ms=0, worker="", no_handler=False, cancel_requested=False,
-        progress=None, result=result, result_content_type="", reason=reason, history=(), key=None, resubmit_of=None,
-        resubmitted_as=None,
+        progress=None, result=result, result_content_type="", reason=reason, history=(), key=None, tags=(),
+        resubmit_of=None, resubmitted_as=None,
     )  # fmt: skip
 
 

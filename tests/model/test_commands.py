@@ -65,7 +65,7 @@ def test_a_request_is_an_array_that_begins_with_its_tag() -> None:
     [
         Hello(1, 1, worker=WorkerHello("w", bytes(16), "h", 1, ["mail"])),
         Submit(2, [TaskSpec(bytes(16), "mail", b"x")]),
-        ListTasks(3, queue="q", cursor=b"c"),
+        ListTasks(3, "queue:q", cursor=b"c"),
         Fetch(0, 5, 3),
         WorkerDied(4, bytes(16), running=[bytes(16)]),
         PurgeQueue(5, "q", is_dry_run=True),
@@ -87,6 +87,7 @@ def test_a_request_is_read_as_it_was_written(request_: Request) -> None:
         Wait(1, bytes(16), 86_400_001),
         Fetch(0, -1),
         Fetch(0, 100_001),
+        ListTasks(1, "x" * 2_001),
         ListTasks(1, limit=0),
         ListTasks(1, limit=BATCH_MAX + 1),
         ListTasks(1, cursor=bytes(513)),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from tests.engine.rig import id_of
-from tests.simulation.world import World
+from tests.simulation.world import Wanted, World
 from tq.model.commands import (
     Ack,
     Cancel,
@@ -20,8 +20,8 @@ from tq.model.commands import (
     Heartbeat,
     Hello,
     LeaseRef,
-    ListTasks,
     Nack,
+    Order,
     PauseQueue,
     ProgressNote,
     PurgeDead,
@@ -329,10 +329,8 @@ def wait(world: World, draw: Draw) -> None:
 
 
 def list_tasks(world: World, draw: Draw) -> None:
-    state = draw.choose([None, *State])
-    queue = draw.choose([None, *QUEUES])
-    task_type = draw.choose([None, None, *TYPES])
-    world.list_tasks(ListTasks(0, state, queue, task_type, draw.choose([1, 2, 100])))
+    wanted = Wanted(draw.choose([None, *State]), draw.choose([None, *QUEUES]), draw.choose([None, None, *TYPES]))
+    world.list_tasks(wanted, draw.choose(list(Order)), draw.choose([False, True]), draw.choose([1, 2, 100]))
 
 
 def repeat_request(world: World, draw: Draw) -> None:

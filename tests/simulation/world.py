@@ -7,6 +7,7 @@ so that nothing acknowledged can be lost without being missed.
 
 import pickle
 from collections import Counter
+from typing import NamedTuple
 
 from tests.engine.invariants import violations
 from tests.engine.rig import NOW_MS
@@ -30,6 +31,7 @@ from tq.model.commands import (
     ListTasks,
     ListWorkers,
     Nack,
+    Order,
     PauseQueue,
     PurgeDead,
     PurgeQueue,
@@ -88,6 +90,20 @@ BOUNDS = Bounds(
     groups_max=2,
 )
 """So small that a few tasks meet every bound; but no sweep is cut short, for the model has no notion of that."""
+
+
+class Wanted(NamedTuple):
+    """What a listing asks for; None: any."""
+
+    state: State | None
+    queue: str | None
+    task_type: str | None
+
+    @property
+    def selector(self) -> str:
+        """The same for the engine."""
+        terms = (("state", self.state), ("queue", self.queue), ("type", self.task_type))
+        return " ".join(f"{field}:{value}" for field, value in terms if value is not None)
 
 
 class World:
@@ -553,30 +569,30 @@ class World:
         }
         assert shown == expected, f"workers are shown as {shown}, expected {expected}"
 
-    def list_tasks(self, request: ListTasks) -> None:
-        """Walk all pages: together they show each matching task once."""
+    def list_tasks(self, wanted: Wanted, order: Order, is_descending: bool, limit: int) -> None:
+        """Walk all pages: together they show each matching task once, and the first says how many there are."""
         model, listed = self.model, []
         try:
-            if request.queue is not None:
-                model.queue_named(request.queue)
+            if wanted.queue is not None:
+                model.queue_named(wanted.queue)
         except Refused:
             return
-        wanted = {
+        expected = {
             task.spec.id
             for task in model.tasks.values()
-            if (request.state is None or self.view(task.spec.id).state is request.state)
-            and request.queue in (None, task.spec.queue)
-            and request.task_type in (None, task.spec.task_type)
+            if (wanted.state is None or self.view(task.spec.id).state is wanted.state)
+            and wanted.queue in (None, task.spec.queue)
+            and wanted.task_type in (None, task.spec.task_type)
         }
         cursor = b""
         for _ in range(500):
-            page = self.engine.step(
-                0,
-                ListTasks(0, request.state, request.queue, request.task_type, request.limit, cursor),
-                self.now_ms,
-            )
+            request = ListTasks(0, wanted.selector, order, is_descending, limit, cursor)
+            page = self.engine.step(0, request, self.now_ms)
             assert isinstance(page, TaskPage)
-            assert len(page.tasks) <= request.limit
+            assert len(page.tasks) <= limit
+            if not cursor:
+                assert page.total == len(expected) if page.is_total_exact else page.total <= len(expected)
+                assert page.is_total_exact or page.stopped_by
             listed += [summary.id for summary in page.tasks]
             cursor = page.cursor
             if not cursor:
@@ -584,7 +600,7 @@ class World:
         else:
             raise AssertionError("a listing without an end")
         assert len(listed) == len(set(listed)), "a listing shows a task twice"
-        assert set(listed) == wanted
+        assert set(listed) == expected
 
 
 def _summary(message: Reply | Push) -> Sent:

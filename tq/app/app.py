@@ -145,6 +145,7 @@ class App:
         result_ttl: Duration | None = ...,
         expires: Duration | None = ...,
         max_crashes: int | None = ...,
+        tags: Sequence[str] = ...,
     ) -> Decorator: ...
 
     def task(
@@ -163,6 +164,7 @@ class App:
         result_ttl: Duration | None = None,
         expires: Duration | None = None,
         max_crashes: int | None = None,
+        tags: Sequence[str] = (),
     ) -> Any:
         """Make a function a task; with or without options: `@app.task` or `@app.task(queue="mail")`.
 
@@ -180,6 +182,7 @@ class App:
             result_ttl: how long the result is kept; one hour if not given.
             expires: a task that still waits after that long is cancelled.
             max_crashes: worker processes that one task may take down before it is quarantined; 3 if not given.
+            tags: your own words to find its tasks by (`tag:nightly`); at most 16, of 100 characters.
 
         Raises:
             InvalidArgument: at import, for an option or a function that cannot be right.
@@ -198,6 +201,7 @@ class App:
             expires=expires,
             result_ttl=result_ttl,
             max_crashes=max_crashes,
+            tags=tags,
             backoff=rules.policy,
         )
 

@@ -1,12 +1,13 @@
 """Where, when and how often a task runs: the options of a submit, checked once and kept in ms."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from tq.app.retries import check_retries_max
 from tq.model.durations import duration_ms
 from tq.model.errors import InvalidArgument
-from tq.model.names import KEY_BYTES_MAX, check_name, check_text
+from tq.model.names import KEY_BYTES_MAX, check_name, check_text, checked_tags
 from tq.model.task import MAX_CRASHES_MAX, NORMAL, PRIORITY_MAX, RetryPolicy, TaskOptions, TaskSpec
 
 Duration = str | timedelta
@@ -55,6 +56,7 @@ class SubmitOptions:
         key: str | None = None,
         result_ttl: Duration | None = None,
         max_crashes: int | None = None,
+        tags: Sequence[str] | None = None,
         backoff: RetryPolicy | None = None,
     ) -> "SubmitOptions":
         """A copy with those changed that are not None.
@@ -88,6 +90,7 @@ class SubmitOptions:
                 key=_checked_key(key),
                 result_ttl_ms=None if result_ttl is None else duration_ms(result_ttl, "result_ttl"),
                 max_crashes=_checked_crashes(max_crashes),
+                tags=None if tags is None else checked_tags(tags),
                 retry=backoff,
             ),
         )
@@ -102,6 +105,7 @@ def _changed_rest(
     key: str | None,
     result_ttl_ms: int | None,
     max_crashes: int | None,
+    tags: tuple[str, ...] | None,
     retry: RetryPolicy | None,
 ) -> TaskOptions | None:
     """With what is not None changed; None, which costs nothing on the wire, where all is as usual."""
@@ -113,6 +117,7 @@ def _changed_rest(
         result_ttl_ms=rest.result_ttl_ms if result_ttl_ms is None else result_ttl_ms,
         max_crashes=rest.max_crashes if max_crashes is None else max_crashes,
         retry=rest.retry if retry is None else retry,
+        tags=rest.tags if tags is None else tags,
     )
     return None if changed == TaskOptions() else changed
 

@@ -83,6 +83,7 @@ class TaskType(Generic[P, C, R]):
         max_retries: int | None = None,
         result_ttl: Duration | None = None,
         max_crashes: int | None = None,
+        tags: Sequence[str] | None = None,
     ) -> "TaskType[P, C, R]":
         """The same task with other options; those that are None stay as they are.
 
@@ -95,6 +96,7 @@ class TaskType(Generic[P, C, R]):
             max_retries: attempts after the first.
             result_ttl: how long the result is kept.
             max_crashes: worker processes it may take down before it is quarantined in the dead letters.
+            tags: your own words to find tasks by (`tag:nightly`), instead of those it had.
 
         Raises:
             InvalidArgument: names the option.
@@ -111,6 +113,7 @@ class TaskType(Generic[P, C, R]):
             max_retries=max_retries,
             result_ttl=result_ttl,
             max_crashes=max_crashes,
+            tags=tags,
         )
         return changed
 

@@ -13,9 +13,11 @@ from tq.cli.moments import now_ms
 from tq.cli.options import ColorOption, ConfigFile, DryRun, OutputOption, Url, Yes
 from tq.cli.queues import find_queue, show_sample
 from tq.cli.reach import complete_queue, reach, read_ids
-from tq.cli.tasks import All, Limit, Queue, TaskId, TaskType, pages
+from tq.cli.selection import Listing, Reverse, Selecting, SelectorCommand, Sort, read_selector
+from tq.cli.tasks import All, Limit, Queue, TaskId, TaskType, conclude
 from tq.cli.terminal import confirm, say
 from tq.cli.words import counted
+from tq.model.commands import Order
 from tq.model.errors import InvalidArgument, WrongState
 from tq.model.ids import format_id
 from tq.model.replies import Affected
@@ -36,10 +38,13 @@ OfQueue = Annotated[
 OfAll = Annotated[bool, typer.Option("--all", help="All dead letters of all queues.")]
 
 
-@app.command("list")
+@app.command("list", cls=SelectorCommand)
 def list_(
+    selector: Selecting = None,
     queue: Queue = None,
     task_type: TaskType = None,
+    sort: Sort = "age",
+    is_reversed: Reverse = False,
     limit: Limit = 100,
     is_all: All = False,
     output: OutputOption = "table",
@@ -47,19 +52,25 @@ def list_(
     config: ConfigFile = None,
     color: ColorOption = "auto",
 ) -> None:
-    """List dead letters.
+    """List dead letters: all, or those of a selector; the youngest first.
 
     \b
-    tq dead list --queue mail
+    tq dead list queue:mail err:ConnectTimeout
+    tq dead list 'err:*"connection refused"* age:>2h -tag:canary' --sort queue
     tq dead list --type welcome -o name | tq dead retry - --yes
+
+    \b
+    Fields: queue type err group age attempts worker tag key id. docs/selectors.md has the whole grammar.
     """
     from tq.cli.task_view import dead_view
 
+    chosen = read_selector(selector, state=State.DEAD_LETTER, queue=queue, task_type=task_type)
     with reach(url, config) as client:
-        tasks = pages(client, State.DEAD_LETTER, queue, task_type, None if is_all else limit)
-        shown = emit(tasks, dead_view(now_ms()), output, color)
-    if output == "table" and not is_all and shown == limit:
-        say(f"{shown} shown; for more: --limit N or --all")
+        found = Listing(
+            client, chosen, Order(sort or Order.ANY), is_descending=is_reversed, limit=None if is_all else limit
+        )
+        shown = emit(found, dead_view(now_ms()), output, color)
+    conclude(found, shown, output)
 
 
 @app.command("show")

@@ -10,9 +10,10 @@ from tq.cli.listing import emit
 from tq.cli.moments import now_ms
 from tq.cli.options import ColorOption, ConfigFile, DryRun, OutputOption, Reason, Url, Yes
 from tq.cli.reach import complete_queue, reach
-from tq.cli.tasks import pages
+from tq.cli.selection import Listing, read_selector
 from tq.cli.terminal import confirm, say, say_line
 from tq.cli.words import counted
+from tq.model.commands import Order
 from tq.model.errors import QueueNotFound
 from tq.model.stats import QueueStats
 from tq.model.task import State
@@ -89,7 +90,8 @@ def show_sample(client: "Client", state: State, queue: str | None, total: int) -
     from tq.cli.task_view import sample_line
 
     shown = 0
-    for task in pages(client, state, queue, None, min(SAMPLE, total)):
+    chosen = read_selector(None, state=state, queue=queue)
+    for task in Listing(client, chosen, Order.ANY, limit=min(SAMPLE, total)):
         say_line(sample_line(task, now_ms()))
         shown += 1
     if total > shown:

@@ -70,6 +70,10 @@ def submit(
         str | None,
         typer.Option("--key", metavar="KEY", help="The same key in the same queue again gives the same task."),
     ] = None,
+    tags: Annotated[
+        list[str] | None,
+        typer.Option("--tag", metavar="TAG", help="A word to find it by (tag:TAG); may be given several times."),
+    ] = None,
     timeout: Annotated[str, typer.Option("--timeout", metavar="DURATION", help="How long the handler may run.")] = "5m",
     max_retries: Annotated[
         int, typer.Option("--max-retries", metavar="N", min=0, max=1_000, help="Attempts after the first.")
@@ -109,6 +113,7 @@ def submit(
         eta=parse_eta(eta) if eta is not None else None,
         expires=expires,
         key=key,
+        tags=tags or (),
     )
     task.to_spec()  # what is wrong with it is said before a broker is looked for
     with reach(url, config) as client:

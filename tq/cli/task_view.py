@@ -14,6 +14,8 @@ from tq.model.task import AttemptRecord, Outcome, State, TaskSummary, TaskView, 
 
 PAYLOAD_CHARS = 4_000
 """Of a payload or a result, what `tq task get` shows to people; JSON has all of it."""
+GROUP_CHARS = 8
+"""Of the fingerprint of an error, what tables show; `group:` takes any beginning."""
 
 _MOMENTS = ("submitted_at_ms", "scheduled_at_ms", "started_at_ms", "ended_at_ms", "expires_at_ms")
 
@@ -93,6 +95,7 @@ def dead_view(now_ms: int) -> View[TaskSummary]:
             Cell(task.queue),
             Cell(ago(task.ended_at_ms, now_ms)),
             Cell(str(task.attempt)),
+            Cell(task.group[:GROUP_CHARS] or NONE),
             Cell(error_line(task.error_type, task.message), "red"),
         )
 
@@ -102,6 +105,7 @@ def dead_view(now_ms: int) -> View[TaskSummary]:
         Column("QUEUE", rank=3, is_elastic=True),
         Column("DIED", rank=2),
         Column("TRIES", rank=4, is_number=True),
+        Column("GROUP", rank=5),
         Column("ERROR", is_elastic=True, least=16),
     )
     return View(columns, cells, summary_record, lambda task: format_id(task.id), "No dead letters.")
@@ -153,6 +157,8 @@ def task_fields(task: TaskView, now_ms: int, *, with_tracebacks: bool = False) -
     yield "priority", Cell(f"{task.priority} ({tier_of(task.priority).name.lower()})")
     if task.key is not None:
         yield "key", Cell(task.key)
+    if task.tags:
+        yield "tags", Cell(", ".join(task.tags))
     yield "submitted", Cell(f"{clock(task.submitted_at_ms)} ({ago(task.submitted_at_ms, now_ms)})")
     if task.started_at_ms:
         yield "started", Cell(f"{clock(task.started_at_ms)} ({ago(task.started_at_ms, now_ms)})")

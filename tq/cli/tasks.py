@@ -1,7 +1,6 @@
 """`tq task`: look at tasks, wait for them, cancel them."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -10,18 +9,16 @@ from tq.cli.exits import of_bulk
 from tq.cli.groups import NounGroup
 from tq.cli.listing import emit, emit_one
 from tq.cli.moments import now_ms
-from tq.cli.options import ColorOption, ConfigFile, DryRun, OutputOption, Reason, Url, Yes
+from tq.cli.options import ColorOption, ConfigFile, DryRun, Output, OutputOption, Reason, Url, Yes
 from tq.cli.reach import complete_queue, reach, read_ids
 from tq.cli.results import show_outcome
+from tq.cli.selection import Listing, Reverse, Selecting, SelectorCommand, Sort, read_selector
 from tq.cli.terminal import confirm, say
-from tq.model.commands import BATCH_MAX
+from tq.model.commands import Order
 from tq.model.durations import duration_ms
 from tq.model.errors import WrongState
 from tq.model.ids import format_id, parse_id
-from tq.model.task import Outcome, State, TaskSummary
-
-if TYPE_CHECKING:
-    from tq.client.blocking import Client
+from tq.model.task import Outcome, State
 
 app = typer.Typer(cls=NounGroup, no_args_is_help=True)
 
@@ -37,9 +34,9 @@ Limit = Annotated[int, typer.Option("--limit", "-n", metavar="N", min=1, help="H
 All = Annotated[bool, typer.Option("--all", help="All of them, whatever --limit says.")]
 Queue = Annotated[
     str | None,
-    typer.Option("--queue", "-q", metavar="QUEUE", autocompletion=complete_queue, help="Of this queue only."),
+    typer.Option("--queue", "-q", metavar="QUEUE", autocompletion=complete_queue, help="Short for queue:QUEUE."),
 ]
-TaskType = Annotated[str | None, typer.Option("--type", metavar="TYPE", help="Of this task type only.")]
+TaskType = Annotated[str | None, typer.Option("--type", metavar="TYPE", help="Short for type:TYPE.")]
 
 
 @app.command("get")
@@ -58,11 +55,14 @@ def get(
     emit_one(task_record(task), task_fields(task, now_ms()), output, format_id(task.id), color)
 
 
-@app.command("list")
+@app.command("list", cls=SelectorCommand)
 def list_(
-    state: Annotated[State | None, typer.Option("--state", "-s", help="In this state only.")] = None,
+    selector: Selecting = None,
+    state: Annotated[State | None, typer.Option("--state", "-s", help="Short for state:STATE.")] = None,
     queue: Queue = None,
     task_type: TaskType = None,
+    sort: Sort = None,
+    is_reversed: Reverse = False,
     limit: Limit = 100,
     is_all: All = False,
     output: OutputOption = "table",
@@ -70,34 +70,32 @@ def list_(
     config: ConfigFile = None,
     color: ColorOption = "auto",
 ) -> None:
-    """List tasks.
+    """List tasks: all, or those of a selector.
 
     \b
-    tq task list --state in_progress
+    tq task list state:in_progress worker:ip-10*
+    tq task list 'queue:mail* state:failed,dead_letter err:*timeout* age:>2h -tag:canary'
     tq task list --queue mail --all -o jsonl | jq .error_type
+
+    \b
+    Fields: queue type state err group age attempts worker tag key id. docs/selectors.md has the whole grammar.
     """
     from tq.cli.task_view import tasks_view
 
+    chosen = read_selector(selector, state=state, queue=queue, task_type=task_type)
     with reach(url, config) as client:
-        tasks = pages(client, state, queue, task_type, None if is_all else limit)
-        shown = emit(tasks, tasks_view(now_ms()), output, color)
-    if output == "table" and not is_all and shown == limit:
-        say(f"{shown} shown; for more: --limit N or --all")
+        found = Listing(
+            client, chosen, Order(sort or Order.ANY), is_descending=is_reversed, limit=None if is_all else limit
+        )
+        shown = emit(found, tasks_view(now_ms()), output, color)
+    conclude(found, shown, output)
 
 
-def pages(
-    client: "Client", state: State | None, queue: str | None, task_type: str | None, limit: int | None
-) -> Iterator[TaskSummary]:
-    """Up to `limit` tasks, page by page, None for all."""
-    cursor, left = b"", limit
-    while left is None or left > 0:
-        size = BATCH_MAX if left is None else min(BATCH_MAX, left)
-        page = client.list_tasks(state=state, queue=queue, task_type=task_type, limit=size, cursor=cursor)
-        yield from page.tasks
-        left = None if left is None else left - len(page.tasks)
-        cursor = page.cursor
-        if not cursor:
-            return
+def conclude(found: Listing, shown: int, output: Output) -> None:
+    """Say on stderr what a table has not shown."""
+    conclusion = found.conclusion(shown)
+    if output == "table" and conclusion is not None:
+        say(conclusion)
 
 
 @app.command("wait")

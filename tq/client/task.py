@@ -1,5 +1,6 @@
 """A task as a program writes it, before it is submitted."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -7,7 +8,7 @@ import msgspec
 from tq.client.ids import new_id, raw_id
 from tq.model.durations import DURATION_MS_MAX, duration_ms
 from tq.model.errors import InvalidArgument
-from tq.model.names import KEY_BYTES_MAX, NAME_BYTES_MAX, check_name, check_text
+from tq.model.names import KEY_BYTES_MAX, NAME_BYTES_MAX, check_name, check_text, checked_tags
 from tq.model.task import (
     MAX_CRASHES_MAX,
     MAX_RETRIES_MAX,
@@ -42,6 +43,7 @@ class Task(_Work, frozen=True, kw_only=True):
         eta: not before this moment; has a time zone. With a delay, the later of the two holds.
         expires: cancelled if it still waits after that long.
         key: the producer's own idempotency key: submitting the same key to the same queue again gives the same task.
+        tags: words of the producer's own, to find tasks by (`tag:nightly`); at most 16, of 100 characters.
         result_ttl: how long the result is kept, "1h" if not set.
         max_crashes: worker processes that it may take down; the last of them puts it in the dead letters. 1 to 1000.
         retry: the waits between attempts.
@@ -63,6 +65,7 @@ class Task(_Work, frozen=True, kw_only=True):
     max_crashes: int = _OPTIONS.max_crashes
     retry: RetryPolicy = _RETRY
     id: str | None = None
+    tags: Sequence[str] = ()
 
     def to_spec(self, id_if_none: bytes | None = None) -> TaskSpec:
         """The task as it goes to the broker.
@@ -124,6 +127,7 @@ class Task(_Work, frozen=True, kw_only=True):
             and self.eta is None
             and self.expires is None
             and self.key is None
+            and not self.tags
             and self.result_ttl is None
             and self.retry is _RETRY
             and self.max_crashes == _OPTIONS.max_crashes
@@ -145,6 +149,7 @@ class Task(_Work, frozen=True, kw_only=True):
             ),
             max_crashes=self.max_crashes,
             retry=self.retry,
+            tags=checked_tags(self.tags),
         )
 
 

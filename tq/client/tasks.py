@@ -9,11 +9,12 @@ from tq.client.asking import Asking, Blocking, Id, expect
 from tq.client.chunks import chunks_of_specs
 from tq.client.ids import raw_id
 from tq.client.task import Task
-from tq.model.commands import BATCH_MAX, Cancel, GetSignature, GetTask, ListTasks, Resubmit, Submit, Wait
+from tq.model.commands import BATCH_MAX, Cancel, GetSignature, GetTask, ListTasks, Order, Resubmit, Submit, Wait
 from tq.model.durations import duration_ms
 from tq.model.errors import InvalidArgument, TaskCancelled, TaskFailed, TimedOut, TqError
 from tq.model.ids import format_id
 from tq.model.replies import Affected, OutcomeReply, SignatureReply, Submitted, TaskPage, TaskReply
+from tq.model.selector import Selector, parse
 from tq.model.signatures import TaskSignature
 from tq.model.task import Outcome, State, TaskSpec, TaskSummary, TaskView
 
@@ -127,30 +128,39 @@ class AsyncTasks(Asking):
 
     async def list_tasks(
         self,
-        state: State | str | None = None,
-        queue: str | None = None,
-        task_type: str | None = None,
+        selector: str | Selector = "",
+        order: Order | str = Order.ANY,
+        descending: bool = False,
         limit: int = 100,
         cursor: bytes = b"",
+        as_of: int = 0,
     ) -> TaskPage:
-        """A page of tasks that match all that is given.
+        """A page of the tasks of a selector, such as "queue:mail* state:dead_letter err:Timeout"; docs/selectors.md.
 
         Args:
+            order: "id", "age", "queue", or "any": as it is found fastest.
             limit: lines of the page, 1 to 1000.
             cursor: of the page before; an empty one in the reply: there are no more.
+            as_of: of the page before: tasks that came or moved since then are left out. 0: those of now.
+
+        Raises:
+            SelectorInvalid: it makes no sense; `position` says from which character on.
+            QueueNotFound: a queue that it names in full does not exist.
         """
-        return await self._ask(ListTasks(0, _state(state), queue, task_type, limit, cursor), TaskPage)
+        text = _selector_text(selector)
+        return await self._ask(ListTasks(0, text, _order(order), descending, limit, cursor, as_of), TaskPage)
 
     async def iter_tasks(
-        self, state: State | str | None = None, queue: str | None = None, task_type: str | None = None
+        self, selector: str | Selector = "", order: Order | str = Order.ANY, descending: bool = False
     ) -> AsyncIterator[TaskSummary]:
-        """All tasks that match, fetched page by page."""
-        cursor = b""
+        """All tasks of a selector as of now, fetched page by page."""
+        cursor, as_of = b"", 0
         while True:
-            page = await self.list_tasks(state, queue, task_type, BATCH_MAX, cursor)
+            page = await self.list_tasks(selector, order, descending, BATCH_MAX, cursor, as_of)
             for summary in page.tasks:
                 yield summary
-            if not (cursor := page.cursor):
+            cursor, as_of = page.cursor, page.as_of
+            if not cursor:
                 return
 
     async def resubmit(
@@ -235,24 +245,26 @@ class Tasks(Blocking):
 
     def list_tasks(
         self,
-        state: State | str | None = None,
-        queue: str | None = None,
-        task_type: str | None = None,
+        selector: str | Selector = "",
+        order: Order | str = Order.ANY,
+        descending: bool = False,
         limit: int = 100,
         cursor: bytes = b"",
+        as_of: int = 0,
     ) -> TaskPage:
         """See AsyncClient.list_tasks."""
-        return self._thread.run(lambda: self._client.list_tasks(state, queue, task_type, limit, cursor))
+        return self._thread.run(lambda: self._client.list_tasks(selector, order, descending, limit, cursor, as_of))
 
     def iter_tasks(
-        self, state: State | str | None = None, queue: str | None = None, task_type: str | None = None
+        self, selector: str | Selector = "", order: Order | str = Order.ANY, descending: bool = False
     ) -> Iterator[TaskSummary]:
         """See AsyncClient.iter_tasks."""
-        cursor = b""
+        cursor, as_of = b"", 0
         while True:
-            page = self.list_tasks(state, queue, task_type, BATCH_MAX, cursor)
+            page = self.list_tasks(selector, order, descending, BATCH_MAX, cursor, as_of)
             yield from page.tasks
-            if not (cursor := page.cursor):
+            cursor, as_of = page.cursor, page.as_of
+            if not cursor:
                 return
 
     def resubmit(
@@ -303,11 +315,21 @@ def _ids_taken(specs: Sequence[TaskSpec], reply: Submitted) -> list[bytes]:
     return ids
 
 
-def _state(state: State | str | None) -> State | None:
+def _selector_text(selector: str | Selector) -> str:
+    """What goes to the broker; a slip is found before it is asked."""
+    if isinstance(selector, Selector):
+        return selector.text
+    if not isinstance(selector, str):
+        raise InvalidArgument(f"selector {selector!r} is not text")
+    parse(selector)
+    return selector
+
+
+def _order(order: Order | str) -> Order:
     try:
-        return None if state is None else State(state)
+        return Order(order)
     except ValueError:
-        raise InvalidArgument(f"{state!r} is not a state", hint=f"one of {', '.join(State)}") from None
+        raise InvalidArgument(f"{order!r} is not an order", hint=f"one of {', '.join(Order)}") from None
 
 
 def _ms_left(seconds: float) -> int:

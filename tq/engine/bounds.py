@@ -28,9 +28,10 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     """Index rows that one page or one purge looks at, matching or not: a few ms of the loop."""
     groups_max: int = 1_000
     """Failure groups that are told apart: about 1 MB. Further errors are counted together."""
-
     history_max: int = 512
     """Queues whose second is written to their history in one call: about 3 ms of the loop."""
+    count_max: int = 1_000
+    """Rows more that the first page of a listing looks at to say how many there are."""
 
 
 BOUNDS = Bounds()

@@ -6,7 +6,18 @@ else changes a task. The same requests, times, seed and stored rows give the sam
 
 from typing import assert_never
 
-from tq.engine import dispatching, explaining, inspecting, operating, presence, settling, submitting, sweeping, viewing
+from tq.engine import (
+    dispatching,
+    explaining,
+    inspecting,
+    listing,
+    operating,
+    presence,
+    settling,
+    submitting,
+    sweeping,
+    viewing,
+)
 from tq.engine.bounds import BOUNDS, Bounds
 from tq.engine.ledger import Ledger
 from tq.engine.tables import Reader, Table, Writes
@@ -137,7 +148,7 @@ class Engine:
             case GetSignature():
                 return viewing.get_signature(ledger, request)
             case ListTasks():
-                return viewing.list_tasks(ledger, request)
+                return listing.list_tasks(ledger, request, now_ms)
             case ListQueues():
                 return viewing.list_queues(ledger, request, now_ms)
             case ListWorkers():

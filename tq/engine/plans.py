@@ -63,6 +63,7 @@ def plan_scan(ledger: Ledger, selector: Selector, order: Order, is_descending: b
         as_of: only tasks that came to where they are before this number of the order of all changes; 0: all.
     """
     segments = sorted(_Planner(ledger, selector).segments(order), key=lambda segment: segment.rank)
+    is_descending ^= order is Order.AGE  # the smallest age is the latest moment
     if is_descending:
         segments.reverse()
     age_ms_min, age_ms_max = _age_bounds(selector)

@@ -1,15 +1,11 @@
-"""What is shown: one task, pages of tasks, queues, workers, the whole. Never more rows read than a page needs."""
-
-from collections.abc import Iterator
+"""What is shown: one task, queues, workers, the whole. Pages of tasks are in listing.py."""
 
 from tq.engine.history import check_span
 from tq.engine.ledger import Ledger, Record
 from tq.engine.queues import Queue
-from tq.engine.tables import DEAD_KEY, DUE_KEY, READY_KEY, READY_ROW, DueKind, Table
 from tq.engine.waiters import outcome_of
 from tq.engine.workers import Worker
-from tq.model.commands import GetHistory, GetSignature, GetStats, GetTask, ListQueues, ListTasks, ListWorkers, Wait
-from tq.model.errors import InvalidArgument
+from tq.model.commands import GetHistory, GetSignature, GetStats, GetTask, ListQueues, ListWorkers, Wait
 from tq.model.history import QueueHistory
 from tq.model.replies import (
     HistoryReply,
@@ -17,15 +13,11 @@ from tq.model.replies import (
     QueuePage,
     SignatureReply,
     StatsReply,
-    TaskPage,
     TaskReply,
     WorkerPage,
 )
 from tq.model.stats import EngineStats, QueueStats, WorkerInfo
-from tq.model.task import Progress, State, TaskSummary, TaskView
-
-_NO_ID = bytes(16)
-_LAST = b"\xff" * 32
+from tq.model.task import Progress, State, TaskView
 
 
 def get_task(ledger: Ledger, request: GetTask) -> TaskReply:
@@ -70,6 +62,7 @@ def get_task(ledger: Ledger, request: GetTask) -> TaskReply:
         reason=state.reason,
         history=state.history,
         key=options.key,
+        tags=options.tags,
         resubmit_of=options.resubmit_of,
         resubmitted_as=state.resubmitted_as,
     )
@@ -93,110 +86,6 @@ def wait(ledger: Ledger, session: int, request: Wait, now_ms: int) -> OutcomeRep
         return OutcomeReply(request.request_id, outcome_of(record.id, record.state))
     ledger.waiters.add(session, request.request_id, record.id, now_ms + request.timeout_ms)
     return None
-
-
-def list_tasks(ledger: Ledger, request: ListTasks) -> TaskPage:
-    """A page: of one state from its index, else of all tasks by id, which is the order of their making.
-
-    A page may hold fewer than `limit` tasks, even none, and still have a cursor: the rows looked at are bounded.
-
-    Raises:
-        QueueNotFound: no such queue.
-        InvalidArgument: a cursor that is not of this listing.
-    """
-    queue = ledger.queue(request.queue) if request.queue is not None else None
-    found: list[TaskSummary] = []
-    cursor = b""
-    for examined, (position, task_id) in enumerate(_candidates(ledger, request, queue), start=1):
-        record = ledger.find(task_id)
-        spec = record.stored.spec
-        if (
-            (request.state is None or record.current is request.state)
-            and (request.queue is None or spec.queue == request.queue)
-            and (request.task_type is None or spec.task_type == request.task_type)
-        ):
-            found.append(_summary(record))
-        if len(found) == request.limit or examined == ledger.bounds.scan_max:
-            cursor = position
-            break
-    return TaskPage(request.request_id, found, cursor)
-
-
-def _candidates(ledger: Ledger, request: ListTasks, queue: Queue | None) -> Iterator[tuple[bytes, bytes]]:
-    """(position, task id) of the rows that may match, after the cursor. A position is a table and the key in it."""
-    start_table, after = _parse_cursor(request.cursor)
-    for table, first, last in _ranges(ledger, request, queue):
-        if start_table is not None and table < start_table:
-            continue
-        start = max(first, after + b"\0") if table == start_table else first
-        if start >= last:
-            continue
-        for key, value in ledger.changes.range(table, start, last, ledger.bounds.scan_max):
-            yield bytes([table]) + key, _task_id(table, key, value)
-
-
-def _parse_cursor(cursor: bytes) -> tuple[Table | None, bytes]:
-    if not cursor:
-        return None, b""
-    try:
-        return Table(cursor[0]), cursor[1:]
-    except ValueError:
-        raise InvalidArgument("the cursor is not one of a task listing") from None
-
-
-def _ranges(ledger: Ledger, request: ListTasks, queue: Queue | None) -> Iterator[tuple[Table, bytes, bytes]]:
-    """The parts of indexes that hold the tasks of the wanted state, in an order that cursors can follow."""
-    match request.state:
-        case State.PENDING:
-            lanes = queue.all_lanes() if queue is not None else list(ledger.lanes_by_number.values())
-            for lane in sorted(lanes, key=lambda lane: lane.number):
-                if lane.row.ready and request.task_type in (None, lane.row.task_type):
-                    yield Table.READY, lane.key(lane.low_water), READY_KEY.pack(lane.number + 1, 0)
-            yield _waiting_for_a_time(ledger)
-        case State.FAILED:
-            yield _waiting_for_a_time(ledger)
-        case State.IN_PROGRESS:
-            yield Table.LEASES, b"", _LAST
-        case State.DEAD_LETTER:
-            first, last = (0, 0xFFFF_FFFF) if queue is None else (queue.number, queue.number + 1)
-            yield Table.DEAD, DEAD_KEY.pack(first, 0, _NO_ID), DEAD_KEY.pack(last, 0, _NO_ID)
-        case _:
-            yield Table.BODIES, b"", _LAST
-
-
-def _waiting_for_a_time(ledger: Ledger) -> tuple[Table, bytes, bytes]:
-    kind = DueKind.READY
-    return Table.DUE, DUE_KEY.pack(kind, ledger.due_floors[kind], _NO_ID), DUE_KEY.pack(kind + 1, 0, _NO_ID)
-
-
-def _task_id(table: Table, key: bytes, value: bytes) -> bytes:
-    match table:
-        case Table.READY:
-            task_id: bytes = READY_ROW.unpack(value)[0]
-            return task_id
-        case Table.DUE | Table.DEAD:
-            return key[-16:]
-        case _:
-            return key
-
-
-def _summary(record: Record) -> TaskSummary:
-    spec, state, lease = record.stored.spec, record.state, record.lease
-    last = state.history[-1] if state.history else None
-    return TaskSummary(
-        id=record.id,
-        task_type=spec.task_type,
-        queue=spec.queue,
-        priority=spec.priority,
-        state=record.current,
-        submitted_at_ms=record.stored.submitted_at_ms,
-        scheduled_at_ms=0 if lease is not None else state.scheduled_at_ms,
-        ended_at_ms=state.ended_at_ms,
-        attempt=lease.attempt if lease is not None else state.attempt,
-        worker=lease.worker.hello.name if lease is not None else state.worker,
-        error_type=last.error_type if last is not None else "",
-        message=last.message[:200] if last is not None else "",
-    )
 
 
 def list_queues(ledger: Ledger, request: ListQueues, now_ms: int) -> QueuePage:

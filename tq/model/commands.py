@@ -11,8 +11,9 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from tq.model.selector import SELECTOR_CHARS_MAX
 from tq.model.signatures import SIGNATURES_MAX, TaskSignature
-from tq.model.task import PRIORITY_MAX, State, TaskSpec
+from tq.model.task import PRIORITY_MAX, TaskSpec
 
 BATCH_MAX = 1_000
 """Tasks, leases or ids in one request: what bounds the time of one step of the engine."""
@@ -30,7 +31,7 @@ class Order(StrEnum):
 
     ANY = "any"  # as it is found fastest: what is ready in the order it will run, then what waits for a time, ...
     ID = "id"  # as the ids were made
-    AGE = "age"  # dead letters: the longest dead first; others as their ids were made
+    AGE = "age"  # the youngest first: dead letters by when they died, others by when their ids were made
     QUEUE = "queue"  # by the name of the queue
 
 
@@ -110,13 +111,14 @@ class Cancel(_Request, frozen=True, tag=5):
 
 
 class ListTasks(_Request, frozen=True, tag=6):
-    """A page of tasks. Reply: TaskPage; its cursor goes into the next request."""
+    """A page of the tasks of a selector. Reply: TaskPage; its cursor and its `as_of` go into the next request."""
 
-    state: State | None = None
-    queue: Name | None = None
-    task_type: Name | None = None
+    selector: Annotated[str, Meta(max_length=SELECTOR_CHARS_MAX)] = ""
+    order: Order = Order.ANY
+    is_descending: bool = False
     limit: Limit = 100
     cursor: Annotated[bytes, Meta(max_length=512)] = b""
+    as_of: Count = 0
 
 
 class Fetch(_Request, frozen=True, tag=10, gc=False):

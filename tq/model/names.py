@@ -1,12 +1,15 @@
 """Names of queues and task types, and other short texts that producers choose."""
 
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 
 from tq.model.errors import InvalidArgument
 
 NAME_BYTES_MAX = 200
 KEY_BYTES_MAX = 512
+TAGS_MAX = 16
+TAG_CHARS_MAX = 100
 
 
 @lru_cache(maxsize=4_096)  # a producer submits to the same few names, and checks them for each task
@@ -37,3 +40,33 @@ def check_text(what: str, text: str, bytes_max: int) -> None:
     # Printable ASCII, the rule, is decided in C; the categories C* are controls, surrogates, formats and unassigned.
     if not (text.isascii() and text.isprintable()) and any(unicodedata.category(char)[0] == "C" for char in text):
         raise InvalidArgument(f"{what} {text[:60]!r} has a control or invisible character")
+
+
+def check_tags(what: str, tags: Sequence[str]) -> None:
+    """Refuse tags that could not be shown or matched, or too many of them.
+
+    Args:
+        what: how the error calls one of them, such as "tag".
+
+    Raises:
+        InvalidArgument: more than 16, one above 100 characters, empty, or not printable.
+    """
+    if len(tags) > TAGS_MAX:
+        raise InvalidArgument(f"there are {len(tags)} of {what}; a task has at most {TAGS_MAX} tags")
+    for tag in tags:
+        if len(tag) > TAG_CHARS_MAX:
+            raise InvalidArgument(f"{what} {tag[:30]!r}... is longer than {TAG_CHARS_MAX} characters")
+        check_text(what, tag, 4 * TAG_CHARS_MAX)
+
+
+def checked_tags(tags: Sequence[str]) -> tuple[str, ...]:
+    """Tags as they are stored: each once, in order.
+
+    Raises:
+        InvalidArgument: not a list or tuple of text, or what `check_tags` refuses.
+    """
+    if not isinstance(tags, list | tuple) or not all(isinstance(tag, str) for tag in tags):
+        raise InvalidArgument(f"tags {tags!r} is not a list of texts", hint='such as ["nightly", "eu"]')
+    distinct = tuple(dict.fromkeys(tags))
+    check_tags("tag", distinct)
+    return distinct

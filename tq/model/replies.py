@@ -89,10 +89,20 @@ class OutcomeReply(_Reply, frozen=True, tag=106):
 
 
 class TaskPage(_Reply, frozen=True, tag=107):
-    """Some tasks. An empty cursor: there are no more."""
+    """Some tasks. An empty cursor: there are no more.
+
+    `total` is how many tasks the selector has in all; where `is_total_exact` is false, at least so many, and on pages
+    after the first no more than what they hold. `stopped_by` says which bound ended the page or the count early:
+    "rows", after `examined` rows; empty: none did.
+    """
 
     tasks: list[TaskSummary]
     cursor: bytes = b""
+    as_of: int = 0
+    total: int = 0
+    is_total_exact: bool = False
+    stopped_by: str = ""
+    examined: int = 0
 
 
 class QueuePage(_Reply, frozen=True, tag=108):

@@ -190,6 +190,7 @@ class TaskView(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     history: tuple[AttemptRecord, ...]
     key: str | None
+    tags: tuple[str, ...]
     resubmit_of: bytes | None
     resubmitted_as: bytes | None
 
@@ -209,6 +210,9 @@ class TaskSummary(msgspec.Struct, frozen=True, kw_only=True):
     worker: str
     error_type: str
     message: str
+    group: str  # of a dead letter: the fingerprint of its error, in hex
+    key: str | None
+    tags: tuple[str, ...]
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
