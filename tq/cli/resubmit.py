@@ -65,7 +65,7 @@ def resubmit(
     \b
     tq dead resubmit ID --edit
     tq dead resubmit ID --args '{"user_id": 7}' --queue slow --delay 10m
-    tq task get ID -o json | jq .payload.user_id=7 | tq dead resubmit ID --payload-file -
+    tq task get ID -o json | jq '.payload | .user_id = 7' | tq dead resubmit ID --payload-file -
 
     \b
     Arguments are checked against the signature that a connected worker announced, and what changes is shown. The old
@@ -81,12 +81,10 @@ def resubmit(
     duration_ms(delay, "--delay")
     with reach(url, config) as client:
         task = client.get_task(task_id)
-        _refuse_running(task)
-        old = Payload(task.payload, task.content_type)
-        new = old
-        signature = None
-        if is_edited or args is not None or data is not None:
-            signature = _signature(client, task, is_unchecked=is_unchecked)
+        _check_ended(task)
+        old = new = Payload(task.payload, task.content_type)
+        is_corrected = is_edited or args is not None or data is not None
+        signature = _signature(client, task) if is_corrected and not is_unchecked else None
         if args is not None:
             new = arguments_as(old, value)
         elif data is not None and media_type is not None:
@@ -112,7 +110,8 @@ def resubmit(
     typer.echo(new_id)
 
 
-def _refuse_running(task: TaskView) -> None:
+def _check_ended(task: TaskView) -> None:
+    """Refuse a task that may still run, before anybody takes the trouble to edit it; tell of an earlier resubmit."""
     shown = format_id(task.id)
     if not task.state.is_final:
         raise WrongState(
@@ -123,9 +122,7 @@ def _refuse_running(task: TaskView) -> None:
         say(f"It was resubmitted before, as {format_id(task.resubmitted_as)}.")
 
 
-def _signature(client: "Client", task: TaskView, *, is_unchecked: bool) -> TaskSignature | None:
-    if is_unchecked:
-        return None
+def _signature(client: "Client", task: TaskView) -> TaskSignature | None:
     signature = client.signature(task.task_type)
     if signature is None:
         say(f"No connected worker says what {task.task_type} takes: the arguments are not checked.")
