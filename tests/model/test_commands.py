@@ -32,10 +32,13 @@ RELEASED_REQUESTS = {
     "Heartbeat": 17, "WorkerDied": 18,
     "ListQueues": 20, "PauseQueue": 21, "ResumeQueue": 22, "PurgeQueue": 23, "RetryDead": 24, "PurgeDead": 25,
     "Resubmit": 26, "GetSignature": 42, "ListWorkers": 27, "DrainWorker": 28, "GetStats": 29, "Backup": 30,
+    "PrepareOperation": 32, "CommitOperation": 33, "ListOperations": 34, "GetOperation": 35, "CancelOperation": 36,
+    "UndoOperation": 37,
 }  # fmt: skip
 RELEASED_REPLIES = {
     "Welcome": 100, "ErrorReply": 101, "Submitted": 102, "Settled": 103, "Affected": 104, "TaskReply": 105,
     "OutcomeReply": 106, "TaskPage": 107, "QueuePage": 108, "WorkerPage": 109, "StatsReply": 110, "SignatureReply": 119,
+    "Prepared": 112, "OperationReply": 113, "OperationPage": 114,
     "Deliver": 150, "CancelRun": 151, "LeaseRevoked": 152, "Drain": 153, "Stopping": 154,
 }  # fmt: skip
 

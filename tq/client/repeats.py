@@ -17,6 +17,8 @@ def is_repeatable(request: Request) -> bool:
         case commands.PurgeQueue() | commands.RetryDead() | commands.PurgeDead():
             # By number, each repeat would take as many again; by id, what was done is skipped.
             return request.is_dry_run or (not isinstance(request, commands.PurgeQueue) and bool(request.task_ids))
+        case commands.CancelOperation():
+            return False  # the second would hear that it was cancelled already
         case commands.Backup():
             return False  # the first may have made the directory, which the second would find in its way
         case commands.Fetch() | commands.Heartbeat() | commands.ReportProgress() | commands.Hello():
@@ -41,6 +43,11 @@ def is_repeatable(request: Request) -> bool:
             | commands.ListWorkers()
             | commands.DrainWorker()
             | commands.GetStats()
+            | commands.PrepareOperation()
+            | commands.CommitOperation()
+            | commands.ListOperations()
+            | commands.GetOperation()
+            | commands.UndoOperation()
             | commands.Why()
             | commands.GetHistory()
             | commands.GetWorker()

@@ -20,27 +20,33 @@ from tq.engine import (
 )
 from tq.engine.bounds import BOUNDS, Bounds
 from tq.engine.ledger import Ledger
+from tq.engine.operations import committing, preparing, running
 from tq.engine.tables import Reader, Table, Writes
 from tq.model.commands import (
     Ack,
     Backup,
     Cancel,
     CancelledByWorker,
+    CancelOperation,
+    CommitOperation,
     DrainWorker,
     Extend,
     Fetch,
     GetHistory,
+    GetOperation,
     GetSignature,
     GetStats,
     GetTask,
     GetWorker,
     Heartbeat,
     Hello,
+    ListOperations,
     ListQueues,
     ListTasks,
     ListWorkers,
     Nack,
     PauseQueue,
+    PrepareOperation,
     PurgeDead,
     PurgeQueue,
     Release,
@@ -50,6 +56,7 @@ from tq.model.commands import (
     ResumeQueue,
     RetryDead,
     Submit,
+    UndoOperation,
     Wait,
     Why,
     WorkerDied,
@@ -161,6 +168,18 @@ class Engine:
                 return viewing.get_history(ledger, request, now_ms)
             case GetWorker():
                 return inspecting.get_worker(ledger, request)
+            case PrepareOperation():
+                return preparing.prepare(ledger, session, request, now_ms)
+            case CommitOperation():
+                return committing.commit(ledger, request, now_ms)
+            case ListOperations():
+                return committing.list_operations(ledger, request)
+            case GetOperation():
+                return committing.get(ledger, session, request, now_ms)
+            case CancelOperation():
+                return committing.cancel(ledger, request, now_ms)
+            case UndoOperation():
+                return committing.undo(ledger, request, now_ms)
             case Backup():
                 raise InvalidArgument("a backup is made by the broker that owns the store")
             case _:
@@ -173,6 +192,7 @@ class Engine:
     def disconnect(self, session: int, now_ms: int) -> None:
         """The connection ended, for whatever reason."""
         self._ledger.actors.pop(session, None)
+        self._ledger.operations.forget_session(session)
         presence.disconnect(self._ledger, session, now_ms)
 
     def hold(self, session: int) -> None:
@@ -191,6 +211,7 @@ class Engine:
         ledger.outbox += ledger.waiters.expire(now_ms)
         presence.check_workers(ledger, now_ms)
         more_due = sweeping.sweep(ledger, now_ms)
+        running.advance(ledger, now_ms)
         more_ready = dispatching.dispatch(ledger, now_ms)
         more_history = ledger.keep_history(now_ms)
         self._is_behind = more_due or more_ready or more_history
@@ -205,6 +226,7 @@ class Engine:
             ledger.next_worker_check_ms,
             ledger.next_due_ms,
             ledger.history.next_deadline_ms,
+            ledger.operations.next_at_ms,
         )
         return min((moment for moment in moments if moment is not None), default=None)
 

@@ -89,6 +89,9 @@ class Lane:
             window.append(ready)
             self.window_end = ready.sequence
             return
+        if ready.sequence in self.gone:  # it left, and comes back to its old place before that was forgotten
+            self.gone.discard(ready.sequence)
+            return
         self._keep_body(ready)
         self.budget.tasks += 1
         if not window or ready.sequence < window[0].sequence:

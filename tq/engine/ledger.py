@@ -15,6 +15,7 @@ from tq.engine.changes import Changes
 from tq.engine.grouping import Groups
 from tq.engine.history import History
 from tq.engine.lanes import BodyBudget, Lane, Ready
+from tq.engine.operations.book import Book
 from tq.engine.queues import TYPES_MAX, Queue
 from tq.engine.tables import (
     DEAD_KEY,
@@ -27,6 +28,7 @@ from tq.engine.tables import (
     LaneRow,
     LeaseRow,
     MetaRow,
+    MovedRow,
     QueueRow,
     Reader,
     Table,
@@ -47,6 +49,7 @@ HOUR_MS = 3_600_000
 encode = msgspec.msgpack.Encoder().encode
 decode_stored: Callable[[bytes], StoredTask] = msgspec.msgpack.Decoder(StoredTask).decode
 decode_state: Callable[[bytes], TaskState] = msgspec.msgpack.Decoder(TaskState).decode
+decode_moved: Callable[[bytes], MovedRow] = msgspec.msgpack.Decoder(MovedRow).decode
 decode_lease: Callable[[bytes], LeaseRow] = msgspec.msgpack.Decoder(LeaseRow).decode
 
 
@@ -96,6 +99,7 @@ class Ledger:
         self.profiles: dict[tuple[object, ...], Profile] = {}
         self.history = History(self.changes, bounds.history_max)
         self.waiters = Waiters(settings.broker.max_waiters)
+        self.operations = Book(self.changes)
         self.session = 0  # the connection whose request is being stepped; 0: none
         self.actors: dict[int, Actor] = {}  # by session, those who said who they are
         self.groups = Groups(self.changes, bounds.groups_max)
@@ -328,9 +332,11 @@ class Ledger:
 
     # -- moves: states ----------------------------------------------------------------------------------------------
 
-    def put_state(self, task_id: bytes, state: TaskState) -> None:
-        """Write the state row of a task that came to another place just now."""
-        self.changes.tables[Table.STATES][task_id] = encode(msgspec.structs.replace(state, moved=self.next_sequence()))
+    def put_state(self, task_id: bytes, state: TaskState) -> TaskState:
+        """Write the state row of a task that came to another place just now; the state with the number of the move."""
+        written = msgspec.structs.replace(state, moved=self.next_sequence())
+        self.changes.tables[Table.STATES][task_id] = encode(written)
+        return written
 
     def annotate(self, task_id: bytes, state: TaskState) -> None:
         """Write the state row of a task that stays where it is: a set that was frozen with it still holds it."""
@@ -426,11 +432,39 @@ class Ledger:
             group=group,
             **fields,
         )
-        self.put_state(record.id, ended)
+        ended = self.put_state(record.id, ended)
         self.put_due(DueKind.REMOVE, ended.remove_at_ms, record.id)
         if self.waiters:
             self.outbox += self.waiters.answer(record.id, ended)
         return ended
+
+    def put_back(self, record: Record, state: TaskState, ready_at_ms: int) -> None:
+        """Put a task that just left its index to a place where it was before, as `state` tells it.
+
+        Args:
+            ready_at_ms: since when a ready task is ready.
+        """
+        lane = self.lane_of(record.stored)
+        row = lane.queue.row
+        if state.state is State.DEAD_LETTER:
+            group = self.groups.restore(lane.queue.number, record.id, state)
+            state = msgspec.structs.replace(state, group=group)
+        self.put_state(record.id, state)
+        match state.state:
+            case State.PENDING if state.sequence:
+                self.put_ready(lane, Ready(record.id, state.sequence, state.attempt, state.crashes, ready_at_ms))
+            case State.PENDING:
+                row.scheduled += 1
+                self.put_due(DueKind.READY, state.scheduled_at_ms, record.id)
+            case State.FAILED:
+                row.retrying += 1
+                self.put_due(DueKind.READY, state.scheduled_at_ms, record.id)
+            case State.DEAD_LETTER:
+                row.dead += 1
+                self.changes.put(Table.DEAD, DEAD_KEY.pack(lane.queue.number, state.ended_at_ms, record.id), b"")
+                self.put_due(DueKind.REMOVE, state.remove_at_ms, record.id)
+            case _:
+                raise AssertionError(state.state)
 
     def remove(self, record: Record) -> None:
         """Forget a task that just left its index: all its rows go."""

@@ -35,7 +35,7 @@ def cancel(ledger: Ledger, request: Cancel, now_ms: int) -> Affected:
         if record is None or record.current.is_final:
             skipped += 1
         elif record.lease is not None:
-            count += _ask_to_stop(ledger, record.lease, reason)
+            count += ask_to_stop(ledger, record.lease, reason)
         else:
             ledger.leave(record)
             ledger.enter_final(record, State.CANCELLED, now_ms, reason=reason)
@@ -43,7 +43,8 @@ def cancel(ledger: Ledger, request: Cancel, now_ms: int) -> Affected:
     return Affected(request.request_id, count, skipped)
 
 
-def _ask_to_stop(ledger: Ledger, lease: Lease, reason: str) -> int:
+def ask_to_stop(ledger: Ledger, lease: Lease, reason: str) -> int:
+    """A running task is to stop, and is never retried; how many were asked: one."""
     lease.cancel_reason = reason
     ledger.rewrite_lease(lease)
     if lease.worker.session is not None:
@@ -231,6 +232,18 @@ def resubmit(ledger: Ledger, request: Resubmit, now_ms: int) -> Submitted:
             f"task {format_id(request.task_id)} is {record.current}: only ended tasks are resubmitted",
             hint="cancel it first",
         )
+    reply = make_again(ledger, record, request, now_ms)
+    if not reply.existing:
+        audit.record(ledger, now_ms, "resubmit", format_id(record.id), count=1, reason=request.reason)
+    return reply
+
+
+def make_again(ledger: Ledger, record: Record, request: Resubmit, now_ms: int) -> Submitted:
+    """The new task of a resubmit.
+
+    Raises:
+        QueueFull, PayloadTooLarge: as for a submit.
+    """
     # Its own key would answer with the old task, and its delay was for the first time.
     options: TaskOptions = msgspec.structs.replace(
         record.options, key=None, delay_ms=request.delay_ms, eta_ms=None, resubmit_of=record.id
@@ -244,5 +257,4 @@ def resubmit(ledger: Ledger, request: Resubmit, now_ms: int) -> Submitted:
     reply = submit(ledger, Submit(request.request_id, [spec]), now_ms)
     if not reply.existing:
         ledger.annotate(record.id, msgspec.structs.replace(record.state, resubmitted_as=request.new_id))
-        audit.record(ledger, now_ms, "resubmit", format_id(record.id), count=1, reason=request.reason)
     return reply

@@ -24,6 +24,8 @@ meaning; values are arrays of MessagePack where not said otherwise. Moments are 
                                                     totals at the last point
     GROUPS    group (8 bytes)                       GroupRow: an error, and how often it was the end of a task
               group (8 bytes), queue u32            u32: its dead letters in that queue now; no row: none
+    OPERATIONS operation id, 8 bytes                OperationRow: what it does to which tasks, and how far it is
+    MOVED     operation id, task id                 MovedRow: where the operation found the task
     AUDIT     at u64, number u64                    AuditRow: who did what to what, when, and why
     META      name (ASCII)                          "format": u32; "engine": MetaRow; and the store's own
                                                     "database": its id, 16 bytes; "synced": u64, see storage/wal.py
@@ -39,6 +41,9 @@ from enum import IntEnum
 from typing import Protocol
 
 import msgspec
+
+from tq.model.operations import RATE, Action, OperationState, Overrides, QueueCount
+from tq.model.task import TaskState
 
 FORMAT_VERSION = 2
 
@@ -220,6 +225,53 @@ class HistoryHead(msgspec.Struct, array_like=True):
     minute_completed: int = 0
     minute_failed: int = 0
     minute_dead: int = 0
+
+
+class OperationRow(msgspec.Struct, array_like=True, kw_only=True):
+    """An operation; mutable, because it lives in memory and is written when it changed.
+
+    Its set: the tasks that `selector` matches at the moment `as_of_ms`, or, where it is not None, those of `ids` (16
+    bytes each, one after the other), which had come to where they are before `as_of` in the order of all changes; one
+    that ran then, under a token below `token_as_of`. `cursor` says how far the walk over them is.
+    """
+
+    action: Action
+    state: OperationState = OperationState.RUNNING
+    selector: str = ""
+    ids: bytes | None = None
+    is_hard: bool = False
+    overrides: Overrides = Overrides()
+    total: int = 0
+    queues: tuple[QueueCount, ...] = ()
+    done: int = 0
+    skipped: int = 0
+    failed: int = 0
+    moved: int = 0  # MovedRows written: what an undo can take back
+    rate: int = RATE
+    reason: str = ""
+    actor: str = ""
+    origin: str = ""
+    as_of: int = 0
+    as_of_ms: int = 0
+    token_as_of: int = 0
+    started_at_ms: int = 0
+    ended_at_ms: int = 0
+    remove_at_ms: int = 0
+    cursor: bytes = b""
+    undo_of: bytes | None = None
+    undone_by: bytes | None = None
+    error: str = ""
+
+
+class MovedRow(msgspec.Struct, array_like=True, frozen=True):
+    """Where an operation found a task: its state row but for the history, since when it was ready (0: it was not), and
+    whether it could expire. `moved` is the number that the move gave it: another one says that it moved on since. Goes
+    with the record of its operation."""
+
+    state: TaskState
+    moved: int
+    ready_at_ms: int = 0
+    is_expiring: bool = False
 
 
 class MetaRow(msgspec.Struct, array_like=True):

@@ -11,6 +11,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from tq.model.operations import OPERATION_ID_BYTES, RATE, RATE_MAX, UNDO_RATE, Action, Overrides
 from tq.model.selector import SELECTOR_CHARS_MAX
 from tq.model.signatures import SIGNATURES_MAX, TaskSignature
 from tq.model.task import PRIORITY_MAX, TaskSpec
@@ -362,6 +363,64 @@ class GetHistory(_Request, frozen=True, tag=46):
     since_ms: Count = 0
 
 
+# -- operations: one thing done to many tasks (tq/model/operations.py) ----------------------------------------------
+
+OperationId = Annotated[bytes, Meta(min_length=OPERATION_ID_BYTES, max_length=OPERATION_ID_BYTES)]
+Rate = Annotated[int, Meta(ge=1, le=RATE_MAX)]
+
+
+class PrepareOperation(_Request, frozen=True, tag=32):
+    """Freeze and count the tasks to which something is about to be done: those of a selector (an empty one: all), or
+    these ids. Changes nothing. Reply: Prepared, when they are counted.
+    """
+
+    action: Action
+    selector: Annotated[str, Meta(max_length=SELECTOR_CHARS_MAX)] = ""
+    task_ids: Ids = []
+    is_hard: bool = False
+    overrides: Overrides = Overrides()
+
+
+class CommitOperation(_Request, frozen=True, tag=33):
+    """Start what was prepared; a second time changes nothing. Reply: OperationReply."""
+
+    token: OperationId
+    reason: Note = ""
+    rate: Rate = RATE
+
+
+class ListOperations(_Request, frozen=True, tag=34):
+    """Reply: OperationPage, the latest first."""
+
+    limit: Limit = 100
+
+
+class GetOperation(_Request, frozen=True, tag=35):
+    """Reply: OperationReply, at the latest after `wait_ms`, before if the operation ends.
+
+    `operation` is an id in hex, or a unique beginning of one.
+    """
+
+    operation: Name
+    wait_ms: Annotated[int, Meta(ge=0, le=60_000)] = 0
+
+
+class CancelOperation(_Request, frozen=True, tag=36):
+    """Stop an operation; what it has done stays done. Reply: OperationReply."""
+
+    operation: Name
+    reason: Note = ""
+
+
+class UndoOperation(_Request, frozen=True, tag=37):
+    """Start an operation that takes another one back; one that still runs is stopped first. Reply: OperationReply, of
+    the new one, or of the one that does so already."""
+
+    operation: Name
+    reason: Note = ""
+    rate: Rate = UNDO_RATE
+
+
 Request = (
     Hello | Submit | GetTask | Wait | Cancel | ListTasks
     | Fetch | Ack | Nack | Release | Extend | ReportProgress | CancelledByWorker | Heartbeat | WorkerDied
@@ -369,4 +428,5 @@ Request = (
     | ListWorkers | DrainWorker | GetStats | Backup
     | Why | GetWorker
     | GetHistory
+    | PrepareOperation | CommitOperation | ListOperations | GetOperation | CancelOperation | UndoOperation
 )  # fmt: skip

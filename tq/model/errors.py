@@ -5,8 +5,8 @@
     |   `-- SelectorInvalid
     |-- ConfigInvalid, PayloadTooLarge, ProtocolViolation, VersionUnsupported, FormatTooNew
     |-- AccessDenied
-    |-- TaskNotFound, QueueNotFound, WorkerNotFound
-    |-- LeaseLost, WrongState, StorageInUse
+    |-- TaskNotFound, QueueNotFound, WorkerNotFound, OperationNotFound
+    |-- LeaseLost, WrongState, PreviewExpired, StorageInUse
     |-- QueueFull, TooManyConnections, TooManyRequests, DiskFull
     |-- ConnectFailed, ConnectionLost, ShuttingDown
     |-- OutcomeUnknown
@@ -133,6 +133,12 @@ class WorkerNotFound(TqError):
     code, kind = "WORKER_NOT_FOUND", Kind.NOT_FOUND
 
 
+class OperationNotFound(TqError):
+    """No operation has this id: it never started, or its record was removed after its retention."""
+
+    code, kind = "OPERATION_NOT_FOUND", Kind.NOT_FOUND
+
+
 class LeaseLost(TqError):
     """The lease token is stale; the task may be running elsewhere."""
 
@@ -143,6 +149,12 @@ class WrongState(TqError):
     """The task is in a state that does not allow this."""
 
     code, kind = "WRONG_STATE", Kind.CONFLICT
+
+
+class PreviewExpired(TqError):
+    """The preview of an operation is too old to be committed, or its broker was restarted."""
+
+    code, kind = "PREVIEW_EXPIRED", Kind.CONFLICT
 
 
 class StorageInUse(TqError):

@@ -7,6 +7,7 @@ import msgspec
 
 from tq.model.history import QueueHistory
 from tq.model.insight import Explanation, WorkerView
+from tq.model.operations import Action, Operation, QueueCount
 from tq.model.signatures import TaskSignature
 from tq.model.stats import EngineStats, ProcessStats, QueueStats, WorkerInfo
 from tq.model.task import Outcome, StoredTask, TaskSummary, TaskView
@@ -149,6 +150,37 @@ class HistoryReply(_Reply, frozen=True, tag=120):
     histories: list[QueueHistory]
 
 
+class Prepared(_Reply, frozen=True, tag=112):
+    """A preview. Its token starts the operation until `expires_at_ms` (ms since the epoch).
+
+    `queues` is how `count` lies over the queues, the fullest first; `as_of` the number in the order of all changes at
+    which the set was frozen; `estimated_ms` how long it takes at `rate` tasks a second.
+    """
+
+    token: bytes
+    action: Action
+    count: int
+    queues: list[QueueCount]
+    sample: list[TaskSummary]
+    as_of: int
+    rate: int
+    estimated_ms: int
+    expires_at_ms: int
+    warnings: list[str] = []
+
+
+class OperationReply(_Reply, frozen=True, tag=113):
+    """One operation."""
+
+    operation: Operation
+
+
+class OperationPage(_Reply, frozen=True, tag=114):
+    """The latest operations, the latest first."""
+
+    operations: list[Operation]
+
+
 class Delivery(msgspec.Struct, array_like=True, frozen=True):
     """One leased task. `task` is the stored row, byte for byte."""
 
@@ -195,6 +227,7 @@ Reply = (
     | WhyReply | WorkerReply
     | SignatureReply
     | HistoryReply
+    | Prepared | OperationReply | OperationPage
 )  # fmt: skip
 Push = Deliver | CancelRun | LeaseRevoked | Drain | Stopping
 FromBroker = Reply | Push
