@@ -11,9 +11,11 @@ from tq.cli.broker_view import queue_record, stats_record, worker_record
 from tq.cli.doctor import FINDINGS
 from tq.cli.exits import Exit
 from tq.cli.insight_view import explanation_record, held_record, reason_record
+from tq.cli.profiles import profile_record
 from tq.cli.task_view import outcome_record, summary_record, task_record
 from tq.cli.verbs import app
 from tq.cli.verdicts import as_record, queue_readings
+from tq.config.profiles import Profile
 from tq.model.task import Outcome, State
 from tq.storage.consistency import Fault, Finding
 
@@ -42,6 +44,7 @@ def _documented(title: str) -> str:
         ("Queue", list(queue_record(queue()))),
         ("Worker", list(worker_record(WORKER))),
         ("Check", [*as_record([]), *CHECK["readings"][0]]),  # type: ignore[index]
+        ("Profile", list(profile_record(Profile("host:1")))),
         ("Finding", list(FINDINGS.record(Finding(Fault.LOG_TORN, "x")))),
     ],
 )

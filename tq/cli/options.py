@@ -8,13 +8,26 @@ import typer
 Output = Literal["table", "json", "jsonl", "name"]
 Color = Literal["auto", "always", "never"]
 
+
+def complete_profile(incomplete: str) -> list[str]:
+    """The names of the profiles that begin like this."""
+    from tq.config.profiles import load_profiles
+    from tq.model.errors import TqError
+
+    try:
+        return [name for name in load_profiles() if name.startswith(incomplete)]
+    except TqError:  # the shell's prompt is no place to say it
+        return []
+
+
 Url = Annotated[
     str | None,
     typer.Option(
         "--url",
         "-u",
         metavar="ADDRESS",
-        help="The broker: host:port, tcp://host:port, unix:///path or ssh://host. "
+        autocompletion=complete_profile,
+        help="The broker: host:port, tcp://host:port, unix:///path, ssh://host, or a profile. "
         "Without it: TQ_URL, the local socket, or 127.0.0.1:6379.",
     ),
 ]

@@ -14,6 +14,7 @@ from tq.cli import (
     config,
     dead,
     doctor,
+    profiles,
     queues,
     resubmit,
     stats,
@@ -87,6 +88,7 @@ app.add_typer(dead.app, name="dead", rich_help_panel=OPERATE, help="Dead letters
 tasks.app.command("resubmit")(resubmit.resubmit)
 dead.app.command("resubmit")(resubmit.resubmit)
 
+app.add_typer(profiles.app, name="profile", rich_help_panel=REACH, help="Names for brokers: list.")
 app.command("stdio", rich_help_panel=REACH)(stdio.stdio)
 
 app.command("backup", rich_help_panel=KEEP)(backup.backup)

@@ -13,7 +13,7 @@ from tq.client.chunks import chunks_of
 from tq.client.ids import IdMaker, raw_id
 from tq.client.link import Link, make_hello
 from tq.client.loop_thread import LoopThread
-from tq.config.address import default_addresses
+from tq.config.address import default_addresses, destination
 from tq.model.commands import BATCH_MAX, Request
 from tq.model.errors import InvalidArgument, ProtocolViolation
 from tq.model.replies import Affected, Reply, Welcome
@@ -41,6 +41,7 @@ class Asking:
         reconnect_timeout: float = 30.0,
         can_ask: bool = True,
     ) -> None:
+        address, token = destination(address, token)
         self._link = Link(
             _addresses(address),
             make_hello(token, name),

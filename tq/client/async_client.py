@@ -21,9 +21,10 @@ class AsyncClient(AsyncTasks, AsyncQueues, AsyncDead, AsyncWorkers, AsyncInsight
     As many calls as one likes may be in flight at once; the client holds back what the broker would not take.
 
     Args:
-        address: "host:port", "tcp://host:port", "unix:///path" or "ssh://user@host", or several, tried in turn. None:
-            TQ_URL, or what the configuration says, or the socket of the local broker, or 127.0.0.1:6379.
-        token: the credentials, if the broker asks for some.
+        address: "host:port", "tcp://host:port", "unix:///path" or "ssh://user@host", or several, tried in turn; or the
+            name of a profile. None: TQ_URL, or what the configuration says, or the socket of the local broker, or
+            127.0.0.1:6379.
+        token: the credentials, if the broker asks for some; empty: those of the profile, if one is named.
         name: how the broker's log calls this client.
         connect_timeout: seconds for connecting to one address.
         reconnect_timeout: seconds for which a call goes on trying after a lost connection.

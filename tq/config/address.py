@@ -1,10 +1,11 @@
 """Where the broker is, when nobody says: TQ_URL, the settings, the socket of the local broker, the default port."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tq.config.loading import DEFAULT, LoadedSettings, load_settings
+from tq.config.profiles import named_profile
 from tq.model.settings import Settings
 
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - listened on, not connected to
@@ -14,14 +15,30 @@ NO_SOCKET = "none"
 def default_addresses(environment: Mapping[str, str] | None = None) -> tuple[str, ...]:
     """The addresses to try, in order; at least one.
 
-    TQ_URL, if it is set: one address, or several with commas between. Else what `settings_addresses` says.
+    TQ_URL, if it is set: one address, several with commas between, or a profile. Else what `settings_addresses` says.
 
     Raises:
-        ConfigInvalid: the settings cannot be read.
+        ConfigInvalid: the settings, or the profiles, cannot be read.
+        InvalidArgument: TQ_URL names a profile that there is not.
     """
     environment = os.environ if environment is None else environment
+    if profile := named_profile(None, environment):
+        return profile.addresses
     named = tuple(part.strip() for part in environment.get("TQ_URL", "").split(",") if part.strip())
     return named or settings_addresses(load_settings(environment=environment))
+
+
+def destination(
+    address: str | Sequence[str] | None, token: str = "", environment: Mapping[str, str] | None = None
+) -> tuple[str | Sequence[str] | None, str]:
+    """An address and a token, with the name of a profile, if it is one (or TQ_URL, where it is None), replaced by
+    what the profile says. A token that is given counts more than that of the profile.
+
+    Raises:
+        ConfigInvalid, InvalidArgument: as `default_addresses`; or the token of the profile cannot be read.
+    """
+    profile = named_profile(address, environment)
+    return (address, token) if profile is None else (profile.addresses, token or profile.token())
 
 
 def settings_addresses(loaded: LoadedSettings) -> tuple[str, ...]:

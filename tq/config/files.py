@@ -29,8 +29,11 @@ def find_file(
     return None
 
 
-def read_file(path: Path) -> dict[str, Any]:
+def read_file(path: Path, *, form: str = "`tq config example` shows the form") -> dict[str, Any]:
     """What the file sets, by dotted key, unchecked.
+
+    Args:
+        form: where an error says that the right form is shown.
 
     Raises:
         ConfigInvalid: not readable, not YAML, not sections of settings, or a key that stands there twice.
@@ -48,24 +51,22 @@ def read_file(path: Path) -> dict[str, Any]:
         _refuse_doubles(path, node)
         content = None if node is None else loader.construct_document(node)
     except yaml.YAMLError as cause:
-        raise ConfigInvalid(f"{path}: {_problem(cause)}", hint="`tq config example` shows the form") from None
+        raise ConfigInvalid(f"{path}: {_problem(cause)}", hint=form) from None
     finally:
         loader.dispose()
 
     values: dict[str, Any] = {}
-    for section, settings in _mapping(str(path), content).items():
-        for name, value in _mapping(f"{path}: {section}", settings).items():
+    for section, settings in _mapping(str(path), content, form).items():
+        for name, value in _mapping(f"{path}: {section}", settings, form).items():
             values[f"{section}.{name}"] = value
     return values
 
 
-def _mapping(where: str, value: object) -> dict[object, object]:
+def _mapping(where: str, value: object, form: str) -> dict[object, object]:
     if value is None:  # a section without settings
         return {}
     if not isinstance(value, dict):
-        raise ConfigInvalid(
-            f"{where}: {str(value)[:60]!r} is not a mapping", hint="such as `broker:`, and below it `  port: 6379`"
-        )
+        raise ConfigInvalid(f"{where}: {str(value)[:60]!r} is not a mapping", hint=form)
     return value
 
 

@@ -17,7 +17,7 @@ import msgspec
 
 from tq import __version__
 from tq.client.connection import Connection
-from tq.config.address import default_addresses
+from tq.config.address import default_addresses, destination
 from tq.model.commands import Hello, WorkerDied
 from tq.model.errors import ERRORS, InternalError, TqError
 from tq.model.replies import Push
@@ -61,6 +61,7 @@ def run_worker(
         TqError: the broker refuses this worker.
     """
     parse_queues(settings.worker.queues)
+    address, token = destination(address, token)
     addresses = default_addresses() if address is None else [address] if isinstance(address, str) else list(address)
     configure_logging(settings.log, sys.stderr)
     options = Options(
