@@ -1,7 +1,7 @@
 """Values as a broker would answer them, for the tests of what is made of them."""
 
 from tq.model.ids import make_id
-from tq.model.insight import Because, Explanation, HeldTask, Reason
+from tq.model.insight import Because, Explanation, HeldTask, Reason, TaskStack
 from tq.model.replies import StatsReply
 from tq.model.stats import EngineStats, ProcessStats, QueueStats, WorkerInfo
 from tq.model.task import AttemptRecord, Progress, State, TaskSummary, TaskView
@@ -49,6 +49,18 @@ FAILED_ATTEMPT = AttemptRecord(
     traceback="Traceback (most recent call last):\n  ...\nValueError: no such user",
 )
 
+
+STACK = TaskStack(
+    task_id=ID,
+    attempt=1,
+    worker="w1",
+    host="h1",
+    pid=7,
+    kind="thread",
+    running_ms=1_500,
+    place="app.py:8",
+    text='  File "app.py", line 8, in send\n    time.sleep(9)\n',
+)
 
 HELD = HeldTask(
     id=ID,

@@ -67,3 +67,21 @@ def test_what_is_wrong_with_a_worker_and_its_tasks_stands_out() -> None:
     assert fields["tasks"].text.endswith("(the first 1 are shown)") is (WORKER.leases > 1)
     assert [cell.text for cell in cells][4:] == ["1m30s", "30s ago", "40% resizing"]
     assert cells[5].style == "red", "it is over its time"
+
+
+def test_the_stack_of_a_running_task_is_taken_while_it_runs(
+    broker: RunningBroker, worker: RunningWorker, tmp_path: Path
+) -> None:
+    task_id = hold(broker, worker, tmp_path)
+
+    table = call_tq("task", "stack", task_id, "-u", broker.address)
+    record = json.loads(call_tq("task", "stack", task_id, "-u", broker.address, "-o", "json").stdout)
+    release(broker, task_id, tmp_path)
+    afterwards = call_tq("task", "stack", task_id, "-u", broker.address)
+
+    assert (table.returncode, table.stderr) == (0, "")
+    assert "in hold" in table.stdout
+    assert (record["kind"], record["task_id"]) == ("thread", task_id)
+    assert record["place"].startswith("handlers.py:")
+    assert (afterwards.returncode, afterwards.stdout) == (5, "")
+    assert "does not run: it is completed" in afterwards.stderr

@@ -25,7 +25,7 @@ from tq.model.errors import (
     TaskNotFound,
 )
 from tq.model.ids import format_id
-from tq.model.insight import Explanation
+from tq.model.insight import Explanation, TaskStack
 from tq.model.replies import (
     Affected,
     ErrorReply,
@@ -33,6 +33,7 @@ from tq.model.replies import (
     OutcomeReply,
     QueuePage,
     Reply,
+    StackReply,
     StatsReply,
     Submitted,
     TaskPage,
@@ -91,6 +92,9 @@ def outcome(state: State, reason: str = "", error: AttemptRecord | None = None) 
 
 STATS = StatsReply(0, msgspec.convert(dict.fromkeys(EngineStats.__struct_fields__, 0), EngineStats))
 AFFECTED = Affected(0, 1)
+STACK = TaskStack(
+    task_id=ID, attempt=1, worker="w", host="h", pid=7, kind="thread", running_ms=1, place="a.py:1", text="at a.py"
+)
 EXPLANATION = Explanation(
     id=ID, task_type="t", queue="q", state=State.PENDING, worker="", submitted_at_ms=1, reasons=(), history=()
 )
@@ -134,6 +138,7 @@ CASES: list[tuple[Callable[[AsyncClient], Awaitable[Any]], Request, Reply, Any]]
         AFFECTED,
     ),
     (lambda c: c.worker("w1"), commands.GetWorker(0, "w1"), WorkerReply(0, []), []),
+    (lambda c: c.task_stack(ID), commands.TakeStack(0, ID), StackReply(0, STACK), STACK),
     (lambda c: c.why(ID), commands.Why(0, ID), WhyReply(0, EXPLANATION), EXPLANATION),
     (lambda c: c.stats(), commands.GetStats(0), STATS, STATS),
     (lambda c: c.backup("/b"), commands.Backup(0, "/b"), AFFECTED, AFFECTED),

@@ -17,6 +17,7 @@ from tq.worker.credit import STALL_SECONDS
 from tq.worker.desk import STOP_SECONDS, Desk
 from tq.worker.outbox import HandedBack, Outcome, Stopped
 from tq.worker.runs import Run, Why
+from tq.worker.stacks import Answer, Stack
 
 app = tq.App("desk")
 
@@ -78,6 +79,9 @@ class FakeExecutor:
 
     def place_of(self, run: Run) -> str:
         return "app.py:1"
+
+    def take_stack(self, run: Run, answer: Answer) -> None:
+        answer(Stack("thread", 7, "app.py:1", "the frames"))
 
 
 class Rig:
@@ -383,3 +387,20 @@ def test_stopping_all_hands_back_what_has_not_started_and_asks_the_rest(rig: Rig
     rig.desk.give_up_all()
     assert rig.outcomes() == [HandedBack(_id(running), running)]
     assert rig.desk.in_hand == 0
+
+
+def test_the_stack_of_a_handler_is_asked_of_its_executor_once_it_has_started(rig: Rig) -> None:
+    (token,) = rig.deliver("loop")
+    asked: list[tuple[int, str]] = []
+
+    def answer(run: Run, stack: Stack) -> None:
+        asked.append((run.token, stack.text))
+
+    waits = rig.desk.take_stack(token, answer)
+    rig.begin()
+    started = rig.desk.take_stack(token, answer)
+    gone = rig.desk.take_stack(99, answer)
+
+    assert "free slot" in waits
+    assert (started, gone) == ("", "it has just ended")
+    assert asked == [(token, "the frames")]

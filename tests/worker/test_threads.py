@@ -12,6 +12,7 @@ from tq.model.task import StoredTask, TaskSpec
 from tq.worker.outbox import Outcome
 from tq.worker.running_table import RunningTable
 from tq.worker.runs import Run
+from tq.worker.stacks import Answer, Stack
 from tq.worker.threads import Slot, Threads
 
 
@@ -35,6 +36,9 @@ class GateSlot(Slot):
 
     def place_of_handler(self) -> str:
         return "here"
+
+    def take_stack(self, run: Run, answer: Answer) -> None:
+        answer(Stack("thread", 7, "here", "the frames"))
 
     def close(self) -> None:
         """Nothing to do."""

@@ -4,7 +4,14 @@ import asyncio
 import json
 import threading
 
-from tq.worker.watchdog import place_of_coroutine, place_of_thread, stack_of
+from tq.worker.watchdog import (
+    HANDLER_FRAMES_MAX,
+    place_of_coroutine,
+    place_of_thread,
+    stack_of,
+    stack_of_coroutine,
+    stack_of_handler,
+)
 
 
 def _line_of(text: str) -> int:
@@ -65,3 +72,51 @@ async def test_a_coroutine_is_where_it_waits() -> None:
 
     assert place == f"test_watchdog.py:{_line_of('await asyncio.sleep(60)')}"
     assert place_of_coroutine(coroutine) == ""
+
+
+async def test_the_stack_of_a_coroutine_shows_what_it_waits_for_even_in_another_task() -> None:
+    async def inner() -> None:
+        await asyncio.Event().wait()
+
+    async def outer() -> None:
+        await asyncio.create_task(inner(), name="the inner one")
+
+    coroutine = outer()
+    task = asyncio.create_task(coroutine)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    place, text = stack_of_coroutine(coroutine, task)
+    task.cancel()
+
+    line = _line_of('await asyncio.create_task(inner(), name="the inner one")')
+    assert place == f"test_watchdog.py:{line}"
+    shown = [line for line in text.splitlines() if "await" in line or "waits" in line]
+    assert [line.strip() for line in shown] == [
+        'await asyncio.create_task(inner(), name="the inner one")',
+        "waits for the task 'the inner one':",
+        "await asyncio.Event().wait()",
+        "await fut",
+        "waits for _asyncio.Future",
+    ]
+
+
+def test_the_stack_of_a_handler_begins_with_its_own_frame_and_keeps_the_innermost_of_very_many() -> None:
+    stacks: list[tuple[str, str]] = []
+
+    def handler(depth: int) -> None:
+        if depth:
+            handler(depth - 1)
+        else:
+            stacks.append(stack_of_handler(threading.get_ident(), handler.__code__))
+
+    handler(2)
+    handler(300)
+    (_, short), (_, long) = stacks
+    assert short.count("in handler") == 3
+    assert "test_the_stack_of_a_handler" not in short
+    assert long.count("in handler") + long.count("more times") <= HANDLER_FRAMES_MAX
+    assert "more frames" in long
+
+
+def test_a_thread_that_has_ended_has_no_stack() -> None:
+    assert stack_of_handler(1, None) == ("", "")

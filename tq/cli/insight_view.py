@@ -12,7 +12,7 @@ from tq.cli.task_view import attempt_text, state_style
 from tq.cli.words import counted
 from tq.model.durations import format_ms
 from tq.model.ids import format_id
-from tq.model.insight import Explanation, HeldTask, Reason, WorkerView
+from tq.model.insight import Explanation, HeldTask, Reason, TaskStack, WorkerView
 
 TYPES_SHOWN = 20
 """Task types of a worker that are shown to people; JSON has all."""
@@ -139,3 +139,19 @@ def held_view(now_ms: int) -> View[HeldTask]:
         Column("PROGRESS", rank=1, is_elastic=True),
     )
     return View(columns, cells, held_record, lambda task: format_id(task.id), "No tasks.")
+
+
+def stack_record(stack: TaskStack) -> dict[str, object]:
+    """The JSON of a stack."""
+    return {**msgspec.structs.asdict(stack), "task_id": format_id(stack.task_id)}
+
+
+def stack_fields(stack: TaskStack) -> Iterable[tuple[str, Cell]]:
+    """A stack for people."""
+    yield "task", Cell(f"{format_id(stack.task_id)}, attempt {stack.attempt}")
+    yield (
+        "runs",
+        Cell(f"for {rounded(stack.running_ms)} on {stack.worker}: a {stack.kind} of pid {stack.pid} on {stack.host}"),
+    )
+    yield "at", Cell(stack.place, "bold")
+    yield "stack", Cell(stack.text.rstrip())

@@ -25,7 +25,18 @@ from tq.model.errors import (
     TqError,
     VersionUnsupported,
 )
-from tq.model.replies import CancelRun, Deliver, Drain, ErrorReply, LeaseRevoked, Push, Reply, Stopping, Welcome
+from tq.model.replies import (
+    CancelRun,
+    Deliver,
+    Drain,
+    ErrorReply,
+    LeaseRevoked,
+    Push,
+    Reply,
+    StackWanted,
+    Stopping,
+    Welcome,
+)
 from tq.protocol.codec import PROTOCOL_VERSION, decode_from_broker, encode_frame, to_error
 from tq.protocol.frames import FrameReader
 
@@ -44,8 +55,8 @@ _UNSENT_BYTES_MAX = 16 << 10
 """Encoded here before it is handed to the transport in the middle of a turn. Not more, so that the broker begins with
 the first requests while this side still makes the others: with all in one write the two would take turns."""
 _WRITE_BUFFER_BYTES_MAX = 1 << 20  # of the transport; above it `drain` waits
-_PUSHES = (Deliver, CancelRun, LeaseRevoked, Drain, Stopping)
 _TALKATIVE = "does a startup file of the shell there, such as ~/.bashrc, write something to stdout?"
+_PUSHES = (Deliver, CancelRun, LeaseRevoked, Drain, StackWanted, Stopping)
 _SLOW = (Wait, Backup)  # answers that may take their time: silence means nothing
 
 

@@ -2,9 +2,9 @@
 
 from tq.client.asking import Asking, Blocking, Id
 from tq.client.ids import raw_id
-from tq.model.commands import GetWorker, Why
-from tq.model.insight import Explanation, WorkerView
-from tq.model.replies import WhyReply, WorkerReply
+from tq.model.commands import GetWorker, TakeStack, Why
+from tq.model.insight import Explanation, TaskStack, WorkerView
+from tq.model.replies import StackReply, WhyReply, WorkerReply
 
 
 class AsyncInsight(Asking):
@@ -17,6 +17,16 @@ class AsyncInsight(Asking):
             TaskNotFound: it never existed, or its record was removed after its retention.
         """
         return (await self._ask(Why(0, raw_id(task_id)), WhyReply)).explanation
+
+    async def task_stack(self, task_id: Id) -> TaskStack:
+        """Where the handler of a running task is: its Python frames, taken by its worker within 5 seconds.
+
+        Raises:
+            TaskNotFound: as for `why`.
+            WrongState: it does not run, or not yet, or its worker is not connected.
+            TimedOut: its worker did not answer: it hangs in code that is not Python.
+        """
+        return (await self._ask(TakeStack(0, raw_id(task_id)), StackReply)).stack
 
     async def worker(self, worker: str) -> list[WorkerView]:
         """The processes of a worker with the tasks that they have in hand: of 100 processes and 1,000 tasks at most.
@@ -36,6 +46,10 @@ class Insight(Blocking):
     def why(self, task_id: Id) -> Explanation:
         """See AsyncClient.why."""
         return self._thread.run(lambda: self._client.why(task_id))
+
+    def task_stack(self, task_id: Id) -> TaskStack:
+        """See AsyncClient.task_stack."""
+        return self._thread.run(lambda: self._client.task_stack(task_id))
 
     def worker(self, worker: str) -> list[WorkerView]:
         """See AsyncClient.worker."""

@@ -21,7 +21,13 @@ def is_repeatable(request: Request) -> bool:
             return False  # the second would hear that it was cancelled already
         case commands.Backup():
             return False  # the first may have made the directory, which the second would find in its way
-        case commands.Fetch() | commands.Heartbeat() | commands.ReportProgress() | commands.Hello():
+        case (
+            commands.Fetch()
+            | commands.Heartbeat()
+            | commands.ReportProgress()
+            | commands.StackTaken()
+            | commands.Hello()
+        ):
             return False  # they belong to one connection
         case (
             commands.Submit()
@@ -51,6 +57,7 @@ def is_repeatable(request: Request) -> bool:
             | commands.Why()
             | commands.GetHistory()
             | commands.GetWorker()
+            | commands.TakeStack()
         ):
             return True
         case _:

@@ -112,9 +112,7 @@ def read_token(path: Path) -> str:
     if mode & 0o077:
         raise ConfigInvalid(f"the token file {path} can be read by others", hint=f"chmod 600 {path}")
     if len(text) > TOKEN_CHARS_MAX:
-        raise ConfigInvalid(
-            f"the token file {path} has more than {TOKEN_CHARS_MAX} characters: it holds no token"
-        )
+        raise ConfigInvalid(f"the token file {path} has more than {TOKEN_CHARS_MAX} characters: it holds no token")
     return text.strip()
 
 

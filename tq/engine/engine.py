@@ -55,7 +55,9 @@ from tq.model.commands import (
     Resubmit,
     ResumeQueue,
     RetryDead,
+    StackTaken,
     Submit,
+    TakeStack,
     UndoOperation,
     Wait,
     Why,
@@ -166,6 +168,12 @@ class Engine:
                 return explaining.why(ledger, request, now_ms)
             case GetHistory():
                 return viewing.get_history(ledger, request, now_ms)
+            case TakeStack():
+                inspecting.take_stack(ledger, session, request, now_ms)
+                return None
+            case StackTaken():
+                inspecting.stack_taken(ledger, session, request)
+                return None
             case GetWorker():
                 return inspecting.get_worker(ledger, request)
             case PrepareOperation():
@@ -193,6 +201,7 @@ class Engine:
         """The connection ended, for whatever reason."""
         self._ledger.actors.pop(session, None)
         self._ledger.operations.forget_session(session)
+        self._ledger.outbox += self._ledger.stacks.disconnect(session)
         presence.disconnect(self._ledger, session, now_ms)
 
     def hold(self, session: int) -> None:
@@ -209,6 +218,7 @@ class Engine:
         ledger = self._ledger
         ledger.session = 0
         ledger.outbox += ledger.waiters.expire(now_ms)
+        ledger.outbox += ledger.stacks.expire(now_ms)
         presence.check_workers(ledger, now_ms)
         more_due = sweeping.sweep(ledger, now_ms)
         running.advance(ledger, now_ms)
@@ -223,6 +233,7 @@ class Engine:
         ledger = self._ledger
         moments = (
             ledger.waiters.next_deadline_ms,
+            ledger.stacks.next_deadline_ms,
             ledger.next_worker_check_ms,
             ledger.next_due_ms,
             ledger.history.next_deadline_ms,

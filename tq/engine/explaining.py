@@ -7,6 +7,7 @@ import msgspec
 
 from tq.engine.ledger import Ledger, Record
 from tq.engine.places import tasks_ahead
+from tq.engine.queues import Queue
 from tq.engine.settling import OVERRUN_MARGIN_MS
 from tq.engine.workers import Lease, Worker
 from tq.model.commands import Why
@@ -18,6 +19,8 @@ from tq.model.task import AttemptRecord, State, tier_of
 
 NAMES_MAX = 5
 """Workers that a reason names."""
+PACE_MS = 300_000
+"""How far back the pace of a queue is looked at."""
 WORKERS_MAX = 1_000
 """Workers that one answer looks at."""
 
@@ -168,9 +171,23 @@ def _in_line(ledger: Ledger, record: Record, takers: list[Worker], now_ms: int) 
     if count:
         about = "" if is_exact else "about "
         text = f"{about}{_counted(count, 'task')} of its queue {'is' if count == 1 else 'are'} ahead of it"
-        yield Reason(code=Because.TASKS_AHEAD, text=text, count=count, is_count_exact=is_exact)
+        estimate_ms = None
+        if (per_second := _pace(ledger, own.queue, now_ms)) is not None:
+            estimate_ms = round(count / per_second * 1_000)
+            text += f": {_length(estimate_ms)} at {per_second:,.3g} tasks/s, its pace of the last minutes"
+        yield Reason(code=Because.TASKS_AHEAD, text=text, count=count, is_count_exact=is_exact, estimate_ms=estimate_ms)
     elif len(full) + len(idle) < len(takers) and not before:
         yield Reason(code=Because.NEXT, text="nothing holds it up: it goes to a worker now")
+
+
+def _pace(ledger: Ledger, queue: Queue, now_ms: int) -> float | None:
+    """Attempts a second in the last five minutes, counted from the first that ended in them; None: none did."""
+    points = ledger.history.points(queue, 1_000, now_ms - PACE_MS, now_ms)
+    done = sum(point.completed + point.failed for point in points)
+    if not done:
+        return None
+    first_ms = next(point.at_ms for point in points if point.completed + point.failed)
+    return done * 1_000 / max(1_000, now_ms - first_ms)
 
 
 def _served_before(ledger: Ledger, priorities: dict[str, int], record: Record) -> Iterator[str]:

@@ -1,15 +1,18 @@
-"""A closer look at a worker: what it says of itself, and what it has in hand."""
+"""A closer look at a worker: what it says of itself, what it has in hand, and where a handler of it is."""
 
 from itertools import islice
 
 from tq.engine.ledger import Ledger
 from tq.engine.presence import named_workers
 from tq.engine.settling import OVERRUN_MARGIN_MS
+from tq.engine.stacks import STACK_MS, Question
 from tq.engine.viewing import worker_info
 from tq.engine.workers import Lease, Worker
-from tq.model.commands import GetWorker
-from tq.model.insight import HeldTask, WorkerView
-from tq.model.replies import WorkerReply
+from tq.model.commands import GetWorker, StackTaken, TakeStack
+from tq.model.errors import WrongState
+from tq.model.ids import format_id
+from tq.model.insight import HeldTask, TaskStack, WorkerView
+from tq.model.replies import ErrorReply, StackReply, StackWanted, WorkerReply
 from tq.model.task import Progress
 
 WORKERS_MAX = 100
@@ -45,3 +48,57 @@ def _held(lease: Lease) -> HeldTask:
         cancel_requested=lease.cancel_reason is not None,
         progress=Progress(*lease.progress) if lease.progress is not None else None,
     )
+
+
+def take_stack(ledger: Ledger, session: int, request: TakeStack, now_ms: int) -> None:
+    """Ask the worker that runs a task where its handler is; the reply comes with its answer.
+
+    Raises:
+        TaskNotFound: no such task.
+        WrongState: it does not run, or its worker is not connected.
+        TooManyRequests: too many stacks are being taken.
+    """
+    record = ledger.find(request.task_id)
+    lease, why = record.lease, f"tq why {format_id(record.id)} says more"
+    if lease is None:
+        raise WrongState(f"task {format_id(record.id)} does not run: it is {record.current}", hint=why)
+    worker = lease.worker
+    if worker.session is None:
+        raise WrongState(f"worker {worker.hello.name!r}, which runs it, has lost its connection", hint=why)
+    hello = worker.hello
+    question = Question(
+        session=session,
+        request_id=request.request_id,
+        task_id=record.id,
+        attempt=lease.attempt,
+        worker=hello.name,
+        host=hello.host,
+        pid=hello.pid,
+        worker_session=worker.session,
+        deadline_ms=now_ms + STACK_MS,
+    )
+    number = ledger.stacks.add(question)
+    ledger.outbox.append((worker.session, StackWanted(number, record.id, lease.token)))
+
+
+def stack_taken(ledger: Ledger, session: int, request: StackTaken) -> None:
+    """A worker answers; what comes too late is dropped."""
+    question = ledger.stacks.pop(request.number, session)
+    if question is None:
+        return
+    if request.reason:
+        message = f"task {format_id(question.task_id)} has no stack: {request.reason}"
+        ledger.outbox.append((question.session, ErrorReply(question.request_id, WrongState.code, message)))
+        return
+    stack = TaskStack(
+        task_id=question.task_id,
+        attempt=question.attempt,
+        worker=question.worker,
+        host=question.host,
+        pid=request.pid or question.pid,
+        kind=request.kind,
+        running_ms=request.running_ms,
+        place=request.place,
+        text=request.text,
+    )
+    ledger.outbox.append((question.session, StackReply(question.request_id, stack)))

@@ -17,6 +17,7 @@ from tq.engine.history import History
 from tq.engine.lanes import BodyBudget, Lane, Ready
 from tq.engine.operations.book import Book
 from tq.engine.queues import TYPES_MAX, Queue
+from tq.engine.stacks import Stacks
 from tq.engine.tables import (
     DEAD_KEY,
     DUE_KEY,
@@ -100,6 +101,7 @@ class Ledger:
         self.history = History(self.changes, bounds.history_max)
         self.waiters = Waiters(settings.broker.max_waiters)
         self.operations = Book(self.changes)
+        self.stacks = Stacks()
         self.session = 0  # the connection whose request is being stepped; 0: none
         self.actors: dict[int, Actor] = {}  # by session, those who said who they are
         self.groups = Groups(self.changes, bounds.groups_max)

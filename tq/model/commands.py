@@ -19,6 +19,9 @@ from tq.model.task import PRIORITY_MAX, TaskSpec
 BATCH_MAX = 1_000
 """Tasks, leases or ids in one request: what bounds the time of one step of the engine."""
 
+STACK_CHARS_MAX = 32_768
+"""Of a stack of a handler, its innermost part."""
+
 Id = Annotated[bytes, Meta(min_length=16, max_length=16)]
 Ids = Annotated[list[Id], Meta(max_length=BATCH_MAX)]
 Limit = Annotated[int, Meta(ge=1, le=BATCH_MAX)]
@@ -342,6 +345,28 @@ class Why(_Request, frozen=True, tag=38):
     task_id: Id
 
 
+class TakeStack(_Request, frozen=True, tag=40):
+    """Where the handler of a running task is. Reply: StackReply, once its worker has said so, within 5 s."""
+
+    task_id: Id
+
+
+class StackTaken(_Request, frozen=True, tag=61):
+    """A worker answers StackWanted. No reply.
+
+    `reason` says why there is no stack: the task has ended, or has not started. `kind` is coroutine, thread or
+    process, `place` the innermost line of the application's own, `text` the frames, outermost first.
+    """
+
+    number: Count
+    reason: Note = ""
+    kind: Name = ""
+    pid: Count = 0
+    running_ms: Count = 0
+    place: Note = ""
+    text: Annotated[str, Meta(max_length=STACK_CHARS_MAX)] = ""
+
+
 class GetWorker(_Request, frozen=True, tag=41):
     """Worker processes with what they have in hand. Reply: WorkerReply.
 
@@ -426,7 +451,7 @@ Request = (
     | Fetch | Ack | Nack | Release | Extend | ReportProgress | CancelledByWorker | Heartbeat | WorkerDied
     | ListQueues | PauseQueue | ResumeQueue | PurgeQueue | RetryDead | PurgeDead | Resubmit | GetSignature
     | ListWorkers | DrainWorker | GetStats | Backup
-    | Why | GetWorker
+    | Why | TakeStack | StackTaken | GetWorker
     | GetHistory
     | PrepareOperation | CommitOperation | ListOperations | GetOperation | CancelOperation | UndoOperation
 )  # fmt: skip

@@ -93,3 +93,17 @@ class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
 
     info: WorkerInfo
     tasks: tuple[HeldTask, ...]
+
+
+class TaskStack(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the handler of a running task was at a moment."""
+
+    task_id: bytes
+    attempt: int
+    worker: str
+    host: str
+    pid: int  # of the process in which the handler runs
+    kind: str  # coroutine, thread or process
+    running_ms: int  # since the handler started
+    place: str  # its innermost own line, such as "app.py:88"
+    text: str  # its frames as a traceback prints them, outermost first

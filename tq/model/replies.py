@@ -6,7 +6,7 @@ Tags from 100 on are replies and from 150 on are pushes; a released tag never ch
 import msgspec
 
 from tq.model.history import QueueHistory
-from tq.model.insight import Explanation, WorkerView
+from tq.model.insight import Explanation, TaskStack, WorkerView
 from tq.model.operations import Action, Operation, QueueCount
 from tq.model.signatures import TaskSignature
 from tq.model.stats import EngineStats, ProcessStats, QueueStats, WorkerInfo
@@ -131,6 +131,12 @@ class WhyReply(_Reply, frozen=True, tag=115):
     explanation: Explanation
 
 
+class StackReply(_Reply, frozen=True, tag=117):
+    """Where the handler of a running task was, a moment ago."""
+
+    stack: TaskStack
+
+
 class WorkerReply(_Reply, frozen=True, tag=118):
     """The processes of a worker, with what they have in hand."""
 
@@ -217,6 +223,14 @@ class Drain(msgspec.Struct, array_like=True, frozen=True, tag_field="tag", tag=1
     """Take nothing more; finish, then leave."""
 
 
+class StackWanted(msgspec.Struct, array_like=True, frozen=True, tag_field="tag", tag=156):
+    """Say where the handler of this task is: StackTaken with this number, within 5 s."""
+
+    number: int
+    task_id: bytes
+    token: int
+
+
 class Stopping(msgspec.Struct, array_like=True, frozen=True, tag_field="tag", tag=154):
     """The broker closes this connection because it stops; come back later."""
 
@@ -224,10 +238,10 @@ class Stopping(msgspec.Struct, array_like=True, frozen=True, tag_field="tag", ta
 Reply = (
     Welcome | ErrorReply | Submitted | Settled | Affected | TaskReply | OutcomeReply
     | TaskPage | QueuePage | WorkerPage | StatsReply
-    | WhyReply | WorkerReply
+    | WhyReply | StackReply | WorkerReply
     | SignatureReply
     | HistoryReply
     | Prepared | OperationReply | OperationPage
 )  # fmt: skip
-Push = Deliver | CancelRun | LeaseRevoked | Drain | Stopping
+Push = Deliver | CancelRun | LeaseRevoked | Drain | StackWanted | Stopping
 FromBroker = Reply | Push

@@ -20,6 +20,7 @@ from tq.model.commands import (
     ReportProgress,
     Request,
     Resubmit,
+    StackTaken,
     Submit,
     Why,
 )
@@ -31,7 +32,7 @@ from tq.protocol.codec import to_reply
 READS = frozenset({GetTask, GetSignature, ListTasks, ListQueues, ListWorkers, GetStats, Why, GetWorker, GetHistory})
 """Requests that change nothing, in memory or on disk."""
 
-SILENT = frozenset({Fetch, Heartbeat, ReportProgress})
+SILENT = frozenset({Fetch, Heartbeat, ReportProgress, StackTaken})
 """Requests without a reply."""
 
 _WRITES = frozenset(get_args(Request)) - READS - {Hello}

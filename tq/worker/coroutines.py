@@ -5,6 +5,7 @@ its own, and a handler that never waits no turn of the loop. Each handler has it
 """
 
 import asyncio
+import os
 import threading
 import time
 import types
@@ -18,7 +19,8 @@ from tq.app.invoke import Invocation
 from tq.worker.outbox import Outcome
 from tq.worker.running_table import RunningTable
 from tq.worker.runs import Caller, Finish, Run
-from tq.worker.watchdog import place_of_coroutine, place_of_thread
+from tq.worker.stacks import Answer, Stack
+from tq.worker.watchdog import place_of_coroutine, place_of_thread, stack_of_coroutine, stack_of_handler
 
 BURST_TASKS = 128
 BURST_SECONDS = 0.005
@@ -141,6 +143,17 @@ class Coroutines:
             return self.place_on_loop()
         coroutine = next((slot.coroutine for slot in self._slots if slot.run is run), None)
         return place_of_coroutine(coroutine) if coroutine is not None else ""
+
+    def take_stack(self, run: Run, answer: Answer) -> None:
+        """See Executor."""
+        slot = self._slot_of(run)
+        if self.run_on_loop() is run:
+            place, text = stack_of_handler(self._thread_id, self._caller.code_of(run))
+        elif slot is not None and slot.coroutine is not None:
+            place, text = stack_of_coroutine(slot.coroutine, slot.task)
+        else:
+            place, text = "", ""
+        answer(Stack("coroutine", os.getpid(), place, text))
 
     # On the loop.
 

@@ -19,6 +19,7 @@ from tq.model.task import StoredTask
 from tq.worker.credit import STALL_SECONDS, Credit
 from tq.worker.outbox import HandedBack, Outbox, Outcome, Stopped
 from tq.worker.runs import Executor, Run, Why
+from tq.worker.stacks import Stack
 
 STOP_SECONDS = 5.0
 """How long a handler that was asked to stop may take; then a process is killed, and any other loses its slot."""
@@ -162,6 +163,21 @@ class Desk:
             log.warning("outcomes_lost", extra={"tasks": dropped})
         for run in [run for run in self._runs.values() if run.task_id in gone]:
             self.revoke(run.token)
+
+    def take_stack(self, token: int, answer: Callable[[Run, Stack], None]) -> str:
+        """Have `answer` called with the stack of a handler, from any thread; or say why there is none.
+
+        Returns:
+            the reason, for people; empty if `answer` will be called, unless the handler ends first.
+        """
+        run = self._runs.get(token)
+        if run is None:
+            return "it has just ended"
+        executor = self._executors[run.kind]
+        if all(other is not run for other in executor.started()):
+            return "its worker has fetched it, and waits for a free slot to start it"
+        executor.take_stack(run, lambda stack: answer(run, stack))
+        return ""
 
     def tick(self) -> bool:
         """Look at the clock: to be called a few times a second while there is anything in hand.

@@ -25,15 +25,20 @@ from tq.worker.process_frames import (
     Execute,
     FromProcess,
     Interrupt,
+    IsAt,
     Load,
     Loaded,
     Report,
+    ToProcess,
+    WantStack,
     decode_to_process,
     receive_frame,
     send_frame,
 )
 from tq.worker.runs import Caller, Run, Why
+from tq.worker.stacks import sendable
 from tq.worker.threads import execute_guarded
+from tq.worker.watchdog import stack_of_handler
 
 REPORT_SECONDS = 0.25
 """How often progress travels, at most; the latest wins."""
@@ -47,7 +52,7 @@ class _Worker:
         self._connection = connection
         self._sending = threading.Lock()
 
-    def receive(self) -> Load | Execute | Interrupt:
+    def receive(self) -> ToProcess:
         try:
             return decode_to_process(receive_frame(self._connection))
         except (EOFError, OSError):
@@ -87,6 +92,8 @@ class _Handlers:
                 self._todo.put(self._run)
             elif isinstance(message, Interrupt):
                 self._stop(message)
+            elif isinstance(message, WantStack):
+                self._tell_where(message)
 
     def serve(self) -> None:
         """In the main thread: run handlers for ever."""
@@ -109,6 +116,14 @@ class _Handlers:
             if run.context is not None:
                 run.context.cancelled = True
             self._guard.interrupt(run.token)
+
+    def _tell_where(self, message: WantStack) -> None:
+        run = self._run
+        if run is not None and run.token == message.token:
+            main_thread = threading.main_thread().ident
+            assert main_thread is not None
+            place, text = stack_of_handler(main_thread, self._caller.code_of(run))
+            self._worker.send(IsAt(run.token, sendable(place), sendable(text)))
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

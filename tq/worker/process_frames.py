@@ -36,6 +36,12 @@ class Interrupt(msgspec.Struct, array_like=True, frozen=True, tag_field="tag", t
     why: str
 
 
+class WantStack(msgspec.Struct, array_like=True, frozen=True, tag_field="tag", tag=4):
+    """Say where the handler of this lease is."""
+
+    token: int
+
+
 class Loaded(msgspec.Struct, array_like=True, frozen=True, tag_field="tag", tag=10):
     """The application is loaded."""
 
@@ -45,6 +51,14 @@ class Report(msgspec.Struct, array_like=True, frozen=True, tag_field="tag", tag=
 
     fraction: float
     note: str
+
+
+class IsAt(msgspec.Struct, array_like=True, frozen=True, tag_field="tag", tag=13):
+    """Where the handler of a lease is."""
+
+    token: int
+    place: str
+    text: str
 
 
 class Ended(msgspec.Struct, array_like=True, frozen=True, tag_field="tag", tag=12):
@@ -79,8 +93,8 @@ class Ended(msgspec.Struct, array_like=True, frozen=True, tag_field="tag", tag=1
         return Stopped(*self.stopped)
 
 
-ToProcess = Load | Execute | Interrupt
-FromProcess = Loaded | Report | Ended
+ToProcess = Load | Execute | Interrupt | WantStack
+FromProcess = Loaded | Report | IsAt | Ended
 _encode = msgspec.msgpack.Encoder().encode
 decode_to_process: Callable[[bytes], ToProcess] = msgspec.msgpack.Decoder(ToProcess).decode
 decode_from_process: Callable[[bytes], FromProcess] = msgspec.msgpack.Decoder(FromProcess).decode

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 
 from tq.model.commands import Failure
 from tq.worker.endings import Ending, await_end
@@ -18,14 +19,17 @@ from tq.worker.process_frames import (
     Ended,
     Execute,
     Interrupt,
+    IsAt,
     Load,
     Report,
     ToProcess,
+    WantStack,
     decode_from_process,
     receive_frame,
     send_frame,
 )
 from tq.worker.runs import Caller, Run
+from tq.worker.stacks import Answer, Stack
 from tq.worker.threads import Slot
 
 START_SECONDS = 60.0
@@ -94,6 +98,7 @@ class ProcessSlot(Slot):
         self._load = load
         self._caller = caller
         self._process: HandlerProcess | None = None
+        self._asked: deque[tuple[int, Answer]] = deque()  # by lease token, for the stack of a handler
 
     def execute(self, run: Run) -> Outcome:
         """See Slot. A process that dies under a handler fails that attempt, and says how it died."""
@@ -111,8 +116,10 @@ class ProcessSlot(Slot):
                 message = decode_from_process(process.receive())
                 if isinstance(message, Ended):
                     return message.outcome
-                assert isinstance(message, Report)
-                self._caller.note(run, message.fraction, message.note)
+                if isinstance(message, IsAt):
+                    self._answer(process, message)
+                elif isinstance(message, Report):
+                    self._caller.note(run, message.fraction, message.note)
         except (EOFError, OSError):
             process.kill()  # it has closed its end, but may linger
             self._process = None
@@ -133,6 +140,21 @@ class ProcessSlot(Slot):
     def place_of_handler(self) -> str:
         """See Slot."""
         return f"process {self._process.pid}" if self._process is not None else ""
+
+    def take_stack(self, run: Run, answer: Answer) -> None:
+        """See Slot: the process tells, as soon as its interpreter lets its other thread run."""
+        process = self._process
+        if process is None or not run.started_at:
+            answer(Stack("process", process.pid if process is not None else 0, "", ""))  # it is being started
+            return
+        self._asked.append((run.token, answer))
+        process.send(WantStack(run.token))
+
+    def _answer(self, process: HandlerProcess, where: IsAt) -> None:
+        for _ in range(len(self._asked)):
+            token, answer = self._asked.popleft()
+            if token == where.token:  # else it asked about a handler that has ended
+                answer(Stack("process", process.pid, where.place, where.text))
 
     def close(self) -> None:
         """See Slot."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from pathlib import Path
 from random import Random
-from types import TracebackType
+from types import CodeType, TracebackType
 from typing import Any, Protocol
 
 import msgspec
@@ -19,6 +19,7 @@ from tq.model.durations import format_ms
 from tq.model.errors import InvalidArgument
 from tq.model.task import StoredTask
 from tq.worker.outbox import HandedBack, Outcome, Stopped
+from tq.worker.stacks import Answer, sendable
 
 _OWN_CODE = f"{Path(__file__).parent.parent}/"
 
@@ -95,6 +96,11 @@ class Executor(Protocol):
         """Where a started handler is now, as "app.py:88"; empty if that cannot be known."""
         ...
 
+    def take_stack(self, run: Run, answer: Answer) -> None:
+        """Have `answer` called with the stack of a started handler: at once or later, from any thread; or never, if
+        the handler ends first."""
+        ...
+
 
 class Caller:
     """Turns runs into calls of handlers, and what they did into outcomes; the same for every kind of executor.
@@ -130,13 +136,17 @@ class Caller:
 
     def note(self, run: Run, fraction: float, note: str) -> None:
         """A handler says how far it is."""
-        note = note.encode("utf-8", "replace").decode()  # lone surrogates, as in undecodable file names, cannot be sent
-        self._notes[run.token] = ProgressNote(run.task_id, run.token, fraction, note)
+        self._notes[run.token] = ProgressNote(run.task_id, run.token, fraction, sendable(note))
 
     def take_notes(self) -> list[ProgressNote]:
         """The latest progress of each handler that reported since the last call."""
         # One by one: handlers write meanwhile.
         return [self._notes.popitem()[1] for _ in range(len(self._notes))]
+
+    def code_of(self, run: Run) -> CodeType | None:
+        """The code of a run's handler, by which its frames are known; None if it is no plain function."""
+        task = self._handlers.get(run.stored.spec.task_type)
+        return getattr(task.function, "__code__", None) if task is not None else None
 
     def refused(self, run: Run, error: Exception) -> Outcome:
         """The outcome of a run that `prepare` raised `error` for."""

@@ -21,10 +21,19 @@ from tq.app.announcing import announced
 from tq.app.app import AnyTask
 from tq.app.task import RunIn
 from tq.client.connection import Connection
-from tq.model.commands import BATCH_MAX, Ack, Fetch, Heartbeat, Hello, ReportProgress, WorkerHello
+from tq.model.commands import (
+    BATCH_MAX,
+    Ack,
+    Fetch,
+    Heartbeat,
+    Hello,
+    ReportProgress,
+    StackTaken,
+    WorkerHello,
+)
 from tq.model.errors import Kind, PayloadTooLarge, TqError
 from tq.model.ids import format_id
-from tq.model.replies import CancelRun, Deliver, LeaseRevoked, Push, Reply, Settled, Stopping
+from tq.model.replies import CancelRun, Deliver, LeaseRevoked, Push, Reply, Settled, StackWanted, Stopping
 from tq.model.replies import Drain as DrainPush
 from tq.model.signatures import within_budget
 from tq.protocol.codec import PROTOCOL_VERSION
@@ -47,8 +56,9 @@ from tq.worker.mailbox import Mailbox
 from tq.worker.outbox import Outcome, Settlement
 from tq.worker.pulse import Pulse
 from tq.worker.queues import parse_queues
-from tq.worker.runs import Caller, Executor
+from tq.worker.runs import Caller, Executor, Run
 from tq.worker.session import Session
+from tq.worker.stacks import Stack, stack_report
 
 TICK_SECONDS = 0.05
 """How exact timeouts are."""
@@ -254,12 +264,26 @@ class Supervisor:
                 self._desk.cancel(push.token)
             case LeaseRevoked():
                 self._desk.revoke(push.token)
+            case StackWanted():
+                self._take_stack(push)
             case DrainPush():
                 log.info("drained_by_broker")
                 self._tell_parent(Leaving())
                 self._leave.set()
             case Stopping():
                 log.info("broker_stopping")
+
+    def _take_stack(self, wanted: StackWanted) -> None:
+        """Ask the executor of a handler where it is, and tell the broker as soon as that is known."""
+
+        def answer(run: Run, stack: Stack) -> None:
+            report = stack_report(wanted.number, stack, time.monotonic() - run.started_at if run.started_at else 0)
+            with contextlib.suppress(RuntimeError):  # the loop has closed: nobody will ask any more
+                self._loop.call_soon_threadsafe(self._send, report)
+
+        reason = self._desk.take_stack(wanted.token, answer)
+        if reason:
+            self._send(StackTaken(0, wanted.number, reason))
 
     def _take_finished(self, item: tuple[list[Outcome], float]) -> None:
         self._desk.finished(*item)
@@ -324,7 +348,7 @@ class Supervisor:
             log.error("outcome_given_up", extra={"task_id": format_id(outcome.task_id)})
         self._loop.call_soon(self._flush)
 
-    def _send(self, request: Fetch | Heartbeat | ReportProgress) -> None:
+    def _send(self, request: Fetch | Heartbeat | ReportProgress | StackTaken) -> None:
         connection = self._session.connection
         if connection is not None:
             with contextlib.suppress(TqError):  # it has ended: a new one will be told anew

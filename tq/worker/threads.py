@@ -3,6 +3,7 @@
 The slots of handlers that run in processes are such threads too (processes.py): each waits for its process.
 """
 
+import os
 import queue
 import threading
 import time
@@ -14,7 +15,8 @@ from tq.worker.interrupts import Guard, Interrupted, follows_interrupt
 from tq.worker.outbox import Outcome
 from tq.worker.running_table import RunningTable
 from tq.worker.runs import Caller, Finish, Run
-from tq.worker.watchdog import place_of_thread
+from tq.worker.stacks import Answer, Stack
+from tq.worker.watchdog import place_of_thread, stack_of_handler
 
 
 class Slot(ABC):
@@ -42,6 +44,10 @@ class Slot(ABC):
     @abstractmethod
     def place_of_handler(self) -> str:
         """Where the handler is now, or empty."""
+
+    @abstractmethod
+    def take_stack(self, run: Run, answer: Answer) -> None:
+        """Have `answer` called with the stack of the handler; see Executor."""
 
     @abstractmethod
     def close(self) -> None:
@@ -138,6 +144,12 @@ class Threads:
         slot = self._slot_of(run)
         return slot.place_of_handler() if slot is not None else ""
 
+    def take_stack(self, run: Run, answer: Answer) -> None:
+        """See Executor."""
+        slot = self._slot_of(run)
+        if slot is not None:
+            slot.take_stack(run, answer)
+
     def close(self) -> None:
         """End the threads that are idle; the others end with the process."""
         self._is_closed = True
@@ -202,6 +214,11 @@ class ThreadSlot(Slot):
     def place_of_handler(self) -> str:
         """See Slot."""
         return place_of_thread(self.thread_id)
+
+    def take_stack(self, run: Run, answer: Answer) -> None:
+        """See Slot."""
+        place, text = stack_of_handler(self.thread_id, self._caller.code_of(run))
+        answer(Stack("thread", os.getpid(), place, text))
 
     def close(self) -> None:
         """See Slot."""
