@@ -115,7 +115,12 @@ async def set_up(address: str) -> tuple[Stage, HostileWorker]:
         ids = await client.submit_specs(
             [
                 TaskSpec(
-                    new_id(), kind, data, queue, content_type=content_type, options=TaskOptions(key=f"{NAME}{number}")
+                    new_id(),
+                    kind,
+                    data,
+                    queue,
+                    content_type=content_type,
+                    options=TaskOptions(key=f"{NAME}{number}", tags=(NAME,)),
                 )
                 for number, (data, content_type) in enumerate(kinds)
             ]

@@ -56,7 +56,8 @@ OTHERS: dict[str, Line] = {
 ELSEWHERE = {
     "stdio",  # the bytes of the protocol, for a program
     "up", "broker", "worker run",  # their logs: tests/server/test_logging.py, tests/worker/test_logs.py
-    "backup", "restore", "doctor", "bench", "config show", "config check", "config example",  # no text of strangers
+    # No text of strangers:
+    "backup", "restore", "doctor", "bench", "profile list", "config show", "config check", "config example",
 }  # fmt: skip
 
 ALL = LISTINGS | THINGS | OTHERS
@@ -167,6 +168,9 @@ def test_markup_in_a_name_is_shown_as_it_is(stage: Stage) -> None:
         ["submit", "--type", "a", "--queue", "\ud800"],
         ["submit", "--type", "a", "--key", "\udcff"],
         ["task", "list", "--queue", "\udcff"],
+        ["task", "list", "\x1b[2Jqueue:x", "type:\x9b31m("],
+        ["task", "list", "err:\udcff", "nofield\u202e:x"],
+        ["dead", "list", "x" * 100_000],
         ["task", "list", "--state", "\x1b[2J"],
         ["queue", "pause", "\udcff"],
         ["queue", "pause", "\x1b[2J", "--reason", "\udcff"],
