@@ -4,8 +4,8 @@ import pytest
 
 from tests.engine.rig import HOUR, MINUTE, SECOND, Rig, id_of, task
 from tq.engine.bounds import Bounds
-from tq.model.commands import Backup, Cancel, GetStats, GetTask, ListQueues, PauseQueue
-from tq.model.errors import InvalidArgument, TaskNotFound
+from tq.model.commands import Cancel, GetStats, GetTask, ListQueues, PauseQueue
+from tq.model.errors import TaskNotFound
 from tq.model.replies import Affected, QueuePage, StatsReply
 from tq.model.task import HIGH, LOW, State, TaskOptions
 
@@ -128,8 +128,3 @@ def test_counters_are_the_same_after_a_restart() -> None:
     shown = ("ready", "waiting", "dead", "in_progress", "submitted_total", "completed_total", "failed_total")
     assert [getattr(after, name) for name in shown] == [getattr(before, name) for name in shown]
     assert after.no_handler == 1, "no worker is connected any more"
-
-
-def test_a_backup_is_none_of_the_engine() -> None:
-    with pytest.raises(InvalidArgument):
-        Rig().step(Backup(1, "/tmp/x"))

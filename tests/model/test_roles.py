@@ -3,10 +3,11 @@ from typing import get_args
 import pytest
 
 from tq.model.commands import Request
-from tq.model.roles import RULES, Reach, Role
+from tq.model.identity import Role
+from tq.model.roles import RULES, Reach
 
 REQUESTS: tuple[type, ...] = get_args(Request)
-NAMING = {"queue", "task_id", "task_ids", "tasks", "selector"}
+NAMING = {"queue", "queues", "task_id", "task_ids", "tasks", "selector"}
 
 
 @pytest.mark.parametrize("request_type", REQUESTS, ids=lambda kind: kind.__name__)

@@ -7,8 +7,10 @@ from contextlib import asynccontextmanager
 from tests.server.fakes import FakeCore, FakeSession, GatedStore, recording_logger
 from tq.model.commands import Hello, Submit, WorkerHello
 from tq.model.replies import Limits, Welcome
+from tq.model.settings import Settings
 from tq.model.task import TaskSpec
 from tq.server.clock import Clock
+from tq.server.gate import Gate
 from tq.server.loop import TURN_SECONDS_MAX, UNSETTLED_BYTES_MAX, BrokerLoop, SyncPolicy
 from tq.server.ports import Taken
 from tq.server.vitals import Vitals
@@ -57,6 +59,7 @@ class Bench:
             store=self.store,
             open_core=lambda store: self._make_core(),
             welcome=WELCOME,
+            gate=Gate(Settings()),
             sync=sync,
             sync_interval_ms=interval_ms,
             clock=Clock(),

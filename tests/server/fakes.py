@@ -1,6 +1,7 @@
 """Hand-written stand-ins: an engine that does as it is told, a disk whose sync waits for the test, a connection."""
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -9,11 +10,13 @@ from typing import Any
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from tq.engine.tables import Table, Writes
-from tq.model.commands import Fetch, GetTask, Heartbeat, Hello, ReportProgress, Request, Submit
-from tq.model.errors import TqError
-from tq.model.identity import Actor
+from tq.engine.tables import Table, TokenRow, Writes
+from tq.model.commands import Backup, Fetch, GetTask, Heartbeat, Hello, ReportProgress, Request, Submit
+from tq.model.credentials import Token
+from tq.model.errors import AccessDenied, TqError
+from tq.model.identity import Actor, Role
 from tq.model.replies import Affected, FromBroker, Push, Reply, Settled, Submitted
+from tq.server.access import Access, Peer
 from tq.storage.manifest import Manifest
 from tq.storage.memory import MemoryStore
 
@@ -46,12 +49,21 @@ class FakeCore:
             return self.on_step(session, request)
         return self.answer(request)
 
+    def step_confined(self, session: int, request: Request, now_ms: int) -> Reply | None:
+        return self.step(session, request, now_ms)
+
+    def check_token(self, token: Token, now_ms: int) -> TokenRow:
+        raise AccessDenied("unknown")
+
+    def has_token(self, token_id: bytes | None = None) -> bool:
+        return False
+
     def identify(self, session: int, actor: Actor) -> None:
         self.identified[session] = actor
 
     def answer(self, request: Request) -> Reply | None:
         match request:
-            case GetTask():
+            case GetTask() | Backup():
                 return Affected(request.request_id, 0)
             case Hello():
                 return Settled(request.request_id)
@@ -167,6 +179,8 @@ class FakeSession:
 
     def __init__(self, session_id: int, *, is_worker: bool = False) -> None:
         self.session_id = session_id
+        self.peer = Peer("unix", is_local=True, uid=os.geteuid())
+        self.access = Access(Actor("test"), Role.ADMIN)  # as if it had been greeted
         self.is_worker = is_worker
         self.worker_name = ""
         self.outstanding = 0

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tq.model.errors import ConfigInvalid
-from tq.server.listen import listen_tcp, listen_unix, shown
+from tq.model.settings import BrokerSettings
+from tq.server.listen import check_credentials, check_exposure, listen_tcp, listen_unix, shown
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def close(sockets: list[socket.socket]) -> None:
 
 
 def test_a_port_of_zero_takes_a_free_one_and_says_which() -> None:
-    (sock,) = listen_tcp("127.0.0.1", 0, is_insecure=False)
+    (sock,) = listen_tcp("127.0.0.1", 0)
 
     address = shown(sock)
     with socket.create_connection(sock.getsockname()):
@@ -38,7 +39,7 @@ def test_a_port_of_zero_takes_a_free_one_and_says_which() -> None:
 
 
 def test_all_addresses_of_a_name_get_the_same_port() -> None:
-    sockets = listen_tcp("localhost", 0, is_insecure=False)
+    sockets = listen_tcp("localhost", 0)
     ports = {sock.getsockname()[1] for sock in sockets}
     close(sockets)
 
@@ -57,42 +58,69 @@ def test_an_address_of_version_six_is_shown_in_brackets() -> None:
 
 
 def test_a_busy_port_is_an_error_that_names_it() -> None:
-    (taken,) = listen_tcp("127.0.0.1", 0, is_insecure=False)
+    (taken,) = listen_tcp("127.0.0.1", 0)
     port = taken.getsockname()[1]
 
     with pytest.raises(ConfigInvalid, match=f"port {port} of 127.0.0.1 is in use"):
-        listen_tcp("127.0.0.1", port, is_insecure=False)
+        listen_tcp("127.0.0.1", port)
     taken.close()
 
 
 def test_a_busy_port_may_be_passed_over_for_the_next_free_one() -> None:
-    (taken,) = listen_tcp("127.0.0.1", 0, is_insecure=False)
+    (taken,) = listen_tcp("127.0.0.1", 0)
     port = taken.getsockname()[1]
 
-    (sock,) = listen_tcp("127.0.0.1", port, is_insecure=False, next_free=True)
+    (sock,) = listen_tcp("127.0.0.1", port, next_free=True)
     found = sock.getsockname()[1]
     close([taken, sock])
 
     assert port < found <= port + 100
 
 
+def settings(host: str, **changes: object) -> BrokerSettings:
+    return BrokerSettings(host=host, **changes)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", ""])
-def test_an_address_that_others_can_reach_is_refused_unless_asked_for(host: str) -> None:
-    with pytest.raises(ConfigInvalid, match="not loopback") as refused:
-        listen_tcp(host, 0, is_insecure=False)
+def test_an_address_that_others_can_reach_is_refused_without_tls(host: str) -> None:
+    with pytest.raises(ConfigInvalid, match="not loopback, and there is no TLS") as refused:
+        check_exposure(settings(host))
 
     assert "--insecure" in refused.value.hint
 
 
-def test_an_address_that_others_can_reach_is_allowed_when_asked_for() -> None:
-    (sock,) = listen_tcp("0.0.0.0", 0, is_insecure=True)
-    sock.close()
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.8.8.8"])
+def test_loopback_needs_neither_tls_nor_credentials(host: str) -> None:
+    check_exposure(settings(host))
+    check_credentials(settings(host), has_token=False)
+
+
+def test_an_address_that_others_can_reach_is_refused_while_nobody_has_credentials() -> None:
+    with pytest.raises(ConfigInvalid, match="nobody has a token") as refused:
+        check_credentials(settings("0.0.0.0", tls_cert="cert.pem"), has_token=False)
+
+    assert "tq token create" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("changes", "has_token"),
+    [
+        ({"tls_cert": "cert.pem"}, True),
+        ({"tls_cert": "cert.pem", "tls_client_ca": "ca.pem"}, False),
+        ({"insecure": True}, False),
+    ],
+)
+def test_an_address_that_others_can_reach_is_allowed_with_tls_and_credentials_or_when_asked_for(
+    changes: dict[str, object], has_token: bool
+) -> None:
+    check_exposure(settings("0.0.0.0", **changes))
+    check_credentials(settings("0.0.0.0", **changes), has_token=has_token)
 
 
 @pytest.mark.parametrize("host", ["no.such.host.invalid", "192.0.2.1"])
 def test_an_address_of_another_machine_is_an_error(host: str) -> None:
     with pytest.raises(ConfigInvalid, match=host):
-        listen_tcp(host, 0, is_insecure=True)
+        listen_tcp(host, 0)
 
 
 def test_the_socket_and_its_directory_are_for_this_user_alone(short_path: Path) -> None:

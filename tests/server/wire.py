@@ -17,6 +17,7 @@ from tq.protocol.codec import decode_from_broker, encode_frame
 from tq.protocol.frames import FrameReader
 from tq.server.clock import Clock
 from tq.server.connection import ConnectionLimits, Connections
+from tq.server.gate import Gate
 from tq.server.loop import BrokerLoop
 from tq.server.vitals import Vitals
 from tq.storage.memory import MemoryStore
@@ -86,6 +87,7 @@ class LiveBroker:
             store=store,
             open_core=lambda reader: Engine(reader, SETTINGS, 1),
             welcome=WELCOME,
+            gate=Gate(SETTINGS),
             sync="always",
             sync_interval_ms=100,
             clock=Clock(),

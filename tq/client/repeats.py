@@ -21,6 +21,8 @@ def is_repeatable(request: Request) -> bool:
             return False  # the second would hear that it was cancelled already
         case commands.Backup():
             return False  # the first may have made the directory, which the second would find in its way
+        case commands.RevokeToken():
+            return False  # the second would find no such token
         case (
             commands.Fetch()
             | commands.Heartbeat()
@@ -58,6 +60,9 @@ def is_repeatable(request: Request) -> bool:
             | commands.GetHistory()
             | commands.GetWorker()
             | commands.TakeStack()
+            | commands.CreateToken()
+            | commands.ListTokens()
+            | commands.ListAudit()
         ):
             return True
         case _:

@@ -9,7 +9,8 @@ import msgspec
 
 from tq.config.files import find_file, read_file
 from tq.config.settings import Setting, all_settings
-from tq.model.errors import ConfigInvalid
+from tq.model.credentials import certificate_roles
+from tq.model.errors import ConfigInvalid, InvalidArgument
 from tq.model.settings import Settings
 
 DEFAULT = "default"
@@ -143,6 +144,15 @@ def _check_together(settings: Settings, sources: Mapping[str, str]) -> None:
             f"broker.max_payload_bytes ({broker.max_payload_bytes}) and {FRAME_OVERHEAD_BYTES} bytes more",
             hint="raise broker.max_frame_bytes or lower broker.max_payload_bytes",
         )
+    for key in ("tls_key", "tls_client_ca"):
+        if getattr(broker, key) and not broker.tls_cert:
+            name = f"broker.{key}"
+            raise ConfigInvalid(f"{sources[name]}: {name} is set and broker.tls_cert is not", hint="set both or none")
+    try:
+        certificate_roles(settings.security.certificate_roles)
+    except InvalidArgument as error:
+        name = "security.certificate_roles"
+        raise ConfigInvalid(f"{sources[name]}: {name}: {error.message}", hint=error.hint) from None
 
 
 def _shown(value: object) -> str:

@@ -7,6 +7,8 @@ else changes a task. The same requests, times, seed and stored rows give the sam
 from typing import assert_never
 
 from tq.engine import (
+    auditing,
+    confining,
     dispatching,
     explaining,
     inspecting,
@@ -16,12 +18,13 @@ from tq.engine import (
     settling,
     submitting,
     sweeping,
+    tokens,
     viewing,
 )
 from tq.engine.bounds import BOUNDS, Bounds
 from tq.engine.ledger import Ledger
 from tq.engine.operations import committing, preparing, running
-from tq.engine.tables import Reader, Table, Writes
+from tq.engine.tables import Reader, Table, TokenRow, Writes
 from tq.model.commands import (
     Ack,
     Backup,
@@ -29,6 +32,7 @@ from tq.model.commands import (
     CancelledByWorker,
     CancelOperation,
     CommitOperation,
+    CreateToken,
     DrainWorker,
     Extend,
     Fetch,
@@ -40,9 +44,11 @@ from tq.model.commands import (
     GetWorker,
     Heartbeat,
     Hello,
+    ListAudit,
     ListOperations,
     ListQueues,
     ListTasks,
+    ListTokens,
     ListWorkers,
     Nack,
     PauseQueue,
@@ -55,6 +61,7 @@ from tq.model.commands import (
     Resubmit,
     ResumeQueue,
     RetryDead,
+    RevokeToken,
     StackTaken,
     Submit,
     TakeStack,
@@ -63,9 +70,9 @@ from tq.model.commands import (
     Why,
     WorkerDied,
 )
-from tq.model.errors import InvalidArgument
+from tq.model.credentials import Token
 from tq.model.identity import Actor
-from tq.model.replies import Push, Reply, Settled
+from tq.model.replies import Affected, Push, Reply, Settled
 from tq.model.settings import Settings
 
 Messages = list[tuple[int, Reply | Push]]
@@ -139,7 +146,7 @@ class Engine:
             case WorkerDied():
                 return presence.worker_died(ledger, request, now_ms)
             case DrainWorker():
-                return presence.drain(ledger, request)
+                return presence.drain(ledger, request, now_ms)
             case Cancel():
                 return operating.cancel(ledger, request, now_ms)
             case PauseQueue():
@@ -189,9 +196,43 @@ class Engine:
             case UndoOperation():
                 return committing.undo(ledger, request, now_ms)
             case Backup():
-                raise InvalidArgument("a backup is made by the broker that owns the store")
+                # Made by the shell, which has the store; here is noted who had it made.
+                auditing.record(ledger, now_ms, "backup", request.directory)
+                return Affected(request.request_id, 1)
+            case CreateToken():
+                return tokens.create_token(ledger, request, now_ms)
+            case ListTokens():
+                return tokens.list_tokens(ledger, request)
+            case RevokeToken():
+                return tokens.revoke_token(ledger, request, now_ms)
+            case ListAudit():
+                return auditing.list_audit(ledger, request)
             case _:
                 assert_never(request)
+
+    def step_confined(self, session: int, request: Request, now_ms: int) -> Reply | None:
+        """`step` for somebody whom `identify` said to be confined to some queues.
+
+        Raises:
+            AccessDenied: the request reaches beyond them.
+            TqError: as for `step`.
+        """
+        actor = self._ledger.actors[session]
+        reply = self.step(session, confining.confine(self._ledger, actor, request), now_ms)
+        return confining.cut_down(actor, reply)
+
+    def check_token(self, token: Token, now_ms: int) -> TokenRow:
+        """What a token that somebody shows is good for.
+
+        Raises:
+            AccessDenied: for nothing.
+        """
+        return tokens.check_token(self._ledger, token, now_ms)
+
+    def has_token(self, token_id: bytes | None = None) -> bool:
+        """Whether there is this token, or any; also if it has expired."""
+        known = self._ledger.tokens
+        return bool(known) if token_id is None else token_id in known
 
     def identify(self, session: int, actor: Actor) -> None:
         """The connection is known to be somebody's: what it asks for is theirs from now on, until it ends."""
@@ -222,9 +263,10 @@ class Engine:
         presence.check_workers(ledger, now_ms)
         more_due = sweeping.sweep(ledger, now_ms)
         running.advance(ledger, now_ms)
+        more_old = auditing.sweep(ledger, now_ms)
         more_ready = dispatching.dispatch(ledger, now_ms)
         more_history = ledger.keep_history(now_ms)
-        self._is_behind = more_due or more_ready or more_history
+        self._is_behind = more_due or more_old or more_ready or more_history
 
     def next_deadline_ms(self) -> int | None:
         """When `advance` has something to do, if nothing happens before; 0: at once. None: never."""
@@ -238,6 +280,7 @@ class Engine:
             ledger.next_due_ms,
             ledger.history.next_deadline_ms,
             ledger.operations.next_at_ms,
+            ledger.audit_due_ms,
         )
         return min((moment for moment in moments if moment is not None), default=None)
 

@@ -33,6 +33,7 @@ from tq.engine.tables import (
     QueueRow,
     Reader,
     Table,
+    TokenRow,
 )
 from tq.engine.waiters import Waiters
 from tq.engine.workers import Lease, Profile, Worker
@@ -105,6 +106,9 @@ class Ledger:
         self.session = 0  # the connection whose request is being stepped; 0: none
         self.actors: dict[int, Actor] = {}  # by session, those who said who they are
         self.groups = Groups(self.changes, bounds.groups_max)
+        self.tokens: dict[bytes, TokenRow] = {}  # by id
+        self.audit_floor = b""  # no row of AUDIT is earlier: reading starts above tombstones
+        self.audit_due_ms: int | None = None  # when the first of them is too old; None: there is no row
         self.outbox: list[tuple[int, Reply | Push]] = []
         self.delivered_bytes = 0  # bodies of tasks in `outbox`
         self.bodies = BodyBudget(settings.broker.window_bytes)
@@ -139,6 +143,10 @@ class Ledger:
         for queue in self.queues.values():
             self.refresh_active(queue)
         self.groups.load(self._all(Table.GROUPS))
+        for key, value in self._all(Table.TOKENS):
+            self.tokens[key] = msgspec.msgpack.decode(value, type=TokenRow)
+        if self.changes.range(Table.AUDIT, b"", b"\xff" * 16, 1):
+            self.audit_due_ms = 0  # looked at when the time is first known
 
     def _all(self, table: Table) -> list[tuple[bytes, bytes]]:
         return self.changes.range(table, b"", b"\xff" * 64, 1 << 31)

@@ -40,6 +40,10 @@ def cancel(ledger: Ledger, request: Cancel, now_ms: int) -> Affected:
             ledger.leave(record)
             ledger.enter_final(record, State.CANCELLED, now_ms, reason=reason)
             count += 1
+    if count:
+        ids = request.task_ids
+        target = format_id(ids[0]) if len(ids) == 1 else f"{len(ids)} ids from {format_id(ids[0])}"
+        audit.record(ledger, now_ms, "cancel", target, count=count, reason=request.reason)
     return Affected(request.request_id, count, skipped)
 
 

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from tq.engine import auditing as audit
 from tq.engine import dispatching
 from tq.engine.dispatching import await_tasks, stop_waiting
 from tq.engine.ledger import DEFAULT_OPTIONS, Ledger, decode_lease, decode_stored
@@ -199,7 +200,7 @@ def _worker_of(ledger: Ledger, session: int) -> Worker:
     return worker
 
 
-def drain(ledger: Ledger, request: DrainWorker) -> Affected:
+def drain(ledger: Ledger, request: DrainWorker, now_ms: int) -> Affected:
     """Ask workers to finish and leave.
 
     Raises:
@@ -213,6 +214,8 @@ def drain(ledger: Ledger, request: DrainWorker) -> Affected:
             stop_waiting(worker)
             ledger.outbox.append((worker.session, Drain()))
             count += 1
+    if count:
+        audit.record(ledger, now_ms, "drain", request.worker)
     return Affected(request.request_id, count, len(named) - count)
 
 

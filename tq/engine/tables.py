@@ -27,6 +27,7 @@ meaning; values are arrays of MessagePack where not said otherwise. Moments are 
     OPERATIONS operation id, 8 bytes                OperationRow: what it does to which tasks, and how far it is
     MOVED     operation id, task id                 MovedRow: where the operation found the task
     AUDIT     at u64, number u64                    AuditRow: who did what to what, when, and why
+    TOKENS    id, 6 bytes                           TokenRow: the hash of the secret, role, queues
     META      name (ASCII)                          "format": u32; "engine": MetaRow; and the store's own
                                                     "database": its id, 16 bytes; "synced": u64, see storage/wal.py
 
@@ -42,6 +43,7 @@ from typing import Protocol
 
 import msgspec
 
+from tq.model.identity import Role
 from tq.model.operations import RATE, Action, OperationState, Overrides, QueueCount
 from tq.model.task import TaskState
 
@@ -272,6 +274,19 @@ class MovedRow(msgspec.Struct, array_like=True, frozen=True):
     moved: int
     ready_at_ms: int = 0
     is_expiring: bool = False
+
+
+class TokenRow(msgspec.Struct, array_like=True, frozen=True):
+    """Somebody who may connect by showing a secret, of which only the SHA-256 is here. `queues` are patterns, empty for
+    no limit; `expires_at_ms` 0: never."""
+
+    name: str
+    secret_hash: bytes
+    role: Role
+    queues: tuple[str, ...] = ()
+    created_at_ms: int = 0
+    created_by: str = ""
+    expires_at_ms: int = 0
 
 
 class MetaRow(msgspec.Struct, array_like=True):

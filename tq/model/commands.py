@@ -11,6 +11,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from tq.model.identity import Role
 from tq.model.operations import OPERATION_ID_BYTES, RATE, RATE_MAX, UNDO_RATE, Action, Overrides
 from tq.model.selector import SELECTOR_CHARS_MAX
 from tq.model.signatures import SIGNATURES_MAX, TaskSignature
@@ -446,6 +447,47 @@ class UndoOperation(_Request, frozen=True, tag=37):
     rate: Rate = UNDO_RATE
 
 
+class CreateToken(_Request, frozen=True, tag=47):
+    """Know somebody by a token from now on. Its secret is made and kept by the caller: only the SHA-256 of it comes
+    here. Reply: TokenPage, with this token alone.
+
+    The same request again is harmless. `queues` are patterns; with any, the token is good for the queues that match one
+    of them, and for nothing that concerns the whole broker.
+    """
+
+    token_id: Annotated[bytes, Meta(min_length=6, max_length=6)]
+    secret_hash: Annotated[bytes, Meta(min_length=32, max_length=32)]
+    name: Name
+    role: Role
+    queues: Annotated[list[Name], Meta(max_length=100)] = []
+    lifetime_ms: Count = 0  # 0: until it is revoked
+
+
+class ListTokens(_Request, frozen=True, tag=48):
+    """Reply: TokenPage, all of them."""
+
+
+class RevokeToken(_Request, frozen=True, tag=49):
+    """Forget a token, by its name or its id in hex; connections that came with it are ended. Reply: Affected."""
+
+    token: Name
+
+
+class ListAudit(_Request, frozen=True, tag=50):
+    """Who did what, the latest first. Reply: AuditPage; its cursor goes into the next request.
+
+    `who` and `action` are patterns, or parts of the actor's name and the action. A page may be short, even empty, and
+    have a cursor: the broker looks at a bounded number of rows a request.
+    """
+
+    since_ms: Count = 0
+    until_ms: Count | None = None
+    who: Name = ""
+    action: Name = ""
+    limit: Limit = 100
+    cursor: Annotated[bytes, Meta(max_length=64)] = b""
+
+
 Request = (
     Hello | Submit | GetTask | Wait | Cancel | ListTasks
     | Fetch | Ack | Nack | Release | Extend | ReportProgress | CancelledByWorker | Heartbeat | WorkerDied
@@ -454,4 +496,5 @@ Request = (
     | Why | TakeStack | StackTaken | GetWorker
     | GetHistory
     | PrepareOperation | CommitOperation | ListOperations | GetOperation | CancelOperation | UndoOperation
+    | CreateToken | ListTokens | RevokeToken | ListAudit
 )  # fmt: skip

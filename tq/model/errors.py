@@ -5,7 +5,7 @@
     |   `-- SelectorInvalid
     |-- ConfigInvalid, PayloadTooLarge, ProtocolViolation, VersionUnsupported, FormatTooNew
     |-- AccessDenied
-    |-- TaskNotFound, QueueNotFound, WorkerNotFound, OperationNotFound
+    |-- TaskNotFound, QueueNotFound, WorkerNotFound, OperationNotFound, TokenNotFound
     |-- LeaseLost, WrongState, PreviewExpired, StorageInUse
     |-- QueueFull, TooManyConnections, TooManyRequests, DiskFull
     |-- ConnectFailed, ConnectionLost, ShuttingDown
@@ -137,6 +137,12 @@ class OperationNotFound(TqError):
     """No operation has this id: it never started, or its record was removed after its retention."""
 
     code, kind = "OPERATION_NOT_FOUND", Kind.NOT_FOUND
+
+
+class TokenNotFound(TqError):
+    """No token has this name or id."""
+
+    code, kind = "TOKEN_NOT_FOUND", Kind.NOT_FOUND
 
 
 class LeaseLost(TqError):

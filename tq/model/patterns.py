@@ -6,6 +6,12 @@ from enum import Enum
 
 import msgspec
 
+from tq.model.errors import InvalidArgument
+
+GLOB_WILDCARDS_MAX = 20
+"""Each wildcard costs a pass over the text."""
+
+_WILD = frozenset("*?")
 _QUOTED = frozenset('",*?')
 """What has a meaning outside of quotes, besides white space."""
 
@@ -68,6 +74,22 @@ class Pattern(msgspec.Struct, frozen=True):
             else:
                 runs[-1] += "." if part is Wildcard.ONE else re.escape(str(part))
         return runs
+
+
+def glob(text: str) -> Pattern:
+    """The pattern of a text in which quotes mean nothing: `*` and `?`, all else is itself.
+
+    Raises:
+        InvalidArgument: nothing in it, or more wildcards than anybody needs.
+    """
+    parts: list[str | Wildcard] = [
+        Wildcard(part) if part in _WILD else part for part in re.split(r"([*?])", text) if part
+    ]
+    if not parts:
+        raise InvalidArgument("a pattern is empty", hint="* matches everything")
+    if sum(isinstance(part, Wildcard) for part in parts) > GLOB_WILDCARDS_MAX:
+        raise InvalidArgument(f"pattern {text[:60]!r} has more than {GLOB_WILDCARDS_MAX} wildcards")
+    return Pattern(tuple(parts))
 
 
 def _quoted_if_needed(text: str) -> str:

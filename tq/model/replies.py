@@ -5,6 +5,7 @@ Tags from 100 on are replies and from 150 on are pushes; a released tag never ch
 
 import msgspec
 
+from tq.model.credentials import AuditEntry, TokenInfo
 from tq.model.history import QueueHistory
 from tq.model.insight import Explanation, TaskStack, WorkerView
 from tq.model.operations import Action, Operation, QueueCount
@@ -187,6 +188,19 @@ class OperationPage(_Reply, frozen=True, tag=114):
     operations: list[Operation]
 
 
+class TokenPage(_Reply, frozen=True, tag=121):
+    """All tokens, by name; or the one that was made."""
+
+    tokens: list[TokenInfo]
+
+
+class AuditPage(_Reply, frozen=True, tag=122):
+    """Some of what was done, the latest first. An empty cursor: there is no more."""
+
+    entries: list[AuditEntry]
+    cursor: bytes = b""
+
+
 class Delivery(msgspec.Struct, array_like=True, frozen=True):
     """One leased task. `task` is the stored row, byte for byte."""
 
@@ -242,6 +256,7 @@ Reply = (
     | SignatureReply
     | HistoryReply
     | Prepared | OperationReply | OperationPage
+    | TokenPage | AuditPage
 )  # fmt: skip
 Push = Deliver | CancelRun | LeaseRevoked | Drain | StackWanted | Stopping
 FromBroker = Reply | Push

@@ -6,12 +6,12 @@
            \\      /
            operator         acts on the tasks, queues and workers of others
                |
-             admin          tokens, backups, and the audit of who did what
+             admin          tokens and backups
 
 A role may do what is its own and what the roles above it in this picture may. docs/security.md shows the table.
 """
 
-from enum import Enum, StrEnum
+from enum import Enum
 from typing import NamedTuple
 
 from tq.model.commands import (
@@ -21,6 +21,7 @@ from tq.model.commands import (
     CancelledByWorker,
     CancelOperation,
     CommitOperation,
+    CreateToken,
     DrainWorker,
     Extend,
     Fetch,
@@ -32,9 +33,11 @@ from tq.model.commands import (
     GetWorker,
     Heartbeat,
     Hello,
+    ListAudit,
     ListOperations,
     ListQueues,
     ListTasks,
+    ListTokens,
     ListWorkers,
     Nack,
     PauseQueue,
@@ -46,6 +49,7 @@ from tq.model.commands import (
     Resubmit,
     ResumeQueue,
     RetryDead,
+    RevokeToken,
     StackTaken,
     Submit,
     TakeStack,
@@ -54,38 +58,15 @@ from tq.model.commands import (
     Why,
     WorkerDied,
 )
-
-
-class Role(StrEnum):
-    """What a connection may do, by the name that every interface shows."""
-
-    NONE = "none"  # not even look
-    VIEWER = "viewer"
-    PRODUCER = "producer"
-    WORKER = "worker"
-    OPERATOR = "operator"
-    ADMIN = "admin"
-
-    def may(self, needed: "Role") -> bool:
-        """Whether this role is enough where `needed` is asked for."""
-        return needed in _INCLUDED[self]
-
-
-_INCLUDED: dict[Role, frozenset[Role]] = {
-    Role.NONE: frozenset({Role.NONE}),
-    Role.VIEWER: frozenset({Role.NONE, Role.VIEWER}),
-    Role.PRODUCER: frozenset({Role.NONE, Role.VIEWER, Role.PRODUCER}),
-    Role.WORKER: frozenset({Role.NONE, Role.VIEWER, Role.WORKER}),
-    Role.OPERATOR: frozenset(Role) - {Role.ADMIN},
-    Role.ADMIN: frozenset(Role),
-}
+from tq.model.errors import AccessDenied
+from tq.model.identity import Actor, Role
 
 
 class Reach(Enum):
     """What a request concerns: how it is judged when somebody is confined to some queues."""
 
     NOTHING = "nothing"  # no queue at all; or a lease, which its token proves
-    NAMED = "named"  # what its fields name: `queue`, `task_id`, `task_ids`, `tasks`, `selector`
+    NAMED = "named"  # what its fields name: `queue`, `queues`, `task_id`, `task_ids`, `tasks`, `selector`
     LISTED = "listed"  # all queues, and its reply is cut down to those that may be seen
     WHOLE = "whole"  # the whole broker: refused to who is confined
 
@@ -110,7 +91,7 @@ RULES: dict[type, Rule] = {
     GetStats: Rule(Role.VIEWER, Reach.WHOLE),
     Why: Rule(Role.VIEWER, Reach.NAMED),
     TakeStack: Rule(Role.VIEWER, Reach.NAMED),
-    GetHistory: Rule(Role.VIEWER, Reach.WHOLE),
+    GetHistory: Rule(Role.VIEWER, Reach.NAMED),
     GetWorker: Rule(Role.VIEWER, Reach.WHOLE),
     # producing
     Submit: Rule(Role.PRODUCER, Reach.NAMED),
@@ -142,7 +123,42 @@ RULES: dict[type, Rule] = {
     GetOperation: Rule(Role.VIEWER, Reach.WHOLE),
     CancelOperation: Rule(Role.OPERATOR, Reach.WHOLE, is_audited=True),
     UndoOperation: Rule(Role.OPERATOR, Reach.WHOLE, is_audited=True),
+    ListAudit: Rule(Role.OPERATOR, Reach.WHOLE),
     # administering
+    CreateToken: Rule(Role.ADMIN, Reach.WHOLE, is_audited=True),
+    ListTokens: Rule(Role.ADMIN, Reach.WHOLE),
+    RevokeToken: Rule(Role.ADMIN, Reach.WHOLE, is_audited=True),
     Backup: Rule(Role.ADMIN, Reach.WHOLE, is_audited=True),
 }
 """Every request has its line; tests/model/test_roles.py fails for one that has not."""
+
+
+def requests_of(role: Role, *, is_confined: bool) -> frozenset[type]:
+    """What a role may ask for without a further look; for who is confined to some queues, only what names none."""
+    return frozenset(
+        kind for kind, rule in RULES.items() if role.may(rule.role) and (not is_confined or rule.reach is Reach.NOTHING)
+    )
+
+
+def check_role(actor: Actor, role: Role, kind: type) -> None:
+    """Whether somebody may ask for something of this kind at all.
+
+    Raises:
+        AccessDenied: says what they are, what it needs, and how to come by it.
+    """
+    rule = RULES[kind]
+    if not role.may(rule.role):
+        raise AccessDenied(
+            f"{kind.__name__} needs the role {rule.role}; {actor.name} has the role {role}",
+            hint=f"an admin makes a token for it: tq token create NAME --role {rule.role}",
+        )
+    if rule.reach is Reach.WHOLE and actor.queues:
+        raise beyond(actor, f"{kind.__name__} concerns the whole broker")
+
+
+def beyond(actor: Actor, why: str) -> AccessDenied:
+    """The error for who is confined to some queues and asks for more."""
+    return AccessDenied(
+        f"{actor.name} is confined to the queues {', '.join(actor.queues)}: {why}",
+        hint="an admin makes a token for more: tq token create",
+    )

@@ -14,14 +14,23 @@ Port = Annotated[int, Meta(ge=0, le=65_535)]
 class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who may connect, and how much is taken."""
 
-    host: Annotated[str, Meta(description="address to listen on; another than loopback needs `insecure: true`")] = (
+    host: Annotated[str, Meta(description="address to listen on; another than loopback needs TLS and credentials")] = (
         "127.0.0.1"
     )
     port: Annotated[Port, Meta(description="TCP port of the native protocol; 0 takes a free one")] = 6379
     socket: Annotated[
         str, Meta(description="path of the unix socket; empty: tq.sock in the data directory; none: no socket")
     ] = ""
-    insecure: Annotated[bool, Meta(description="allow an address that is not loopback without credentials")] = False
+    insecure: Annotated[
+        bool, Meta(description="allow an address that is not loopback without TLS or without credentials")
+    ] = False
+    tls_cert: Annotated[
+        str, Meta(description="PEM file of the certificate, with its chain; the TCP port then speaks TLS alone")
+    ] = ""
+    tls_key: Annotated[str, Meta(description="PEM file of its private key; empty: it is in tls_cert")] = ""
+    tls_client_ca: Annotated[
+        str, Meta(description="PEM file of the CAs whose client certificates count; see security.certificate_roles")
+    ] = ""
     max_connections: Annotated[int, Meta(ge=1, le=100_000, description="connections held at once")] = 1_000
     queue_depth_threshold: Annotated[
         int, Meta(ge=0, description="waiting tasks in one queue above which submits are refused; 0: no limit")
@@ -70,6 +79,22 @@ class PersistenceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     cancelled_retention_hours: Annotated[
         int, Meta(ge=1, description="how long cancelled and purged tasks are kept")
     ] = 24
+    audit_retention_hours: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="how long it is known who did what: tq audit")
+    ] = 2_160
+
+
+class SecuritySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who may do what; docs/security.md explains it."""
+
+    anonymous_role: Annotated[
+        Literal["auto", "none", "viewer", "producer", "worker", "operator", "admin"],
+        Meta(description="of who shows no credentials; auto: admin on loopback while there is no token, else none"),
+    ] = "auto"
+    certificate_roles: Annotated[
+        str,
+        Meta(description="roles by a name in the client's certificate, such as ops.example.org=operator,*.web=worker"),
+    ] = ""
 
 
 class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -110,5 +135,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     broker: BrokerSettings = BrokerSettings()
     persistence: PersistenceSettings = PersistenceSettings()
+    security: SecuritySettings = SecuritySettings()
     worker: WorkerSettings = WorkerSettings()
     log: LogSettings = LogSettings()

@@ -14,8 +14,10 @@ from tq.model.commands import (
     GetWorker,
     Heartbeat,
     Hello,
+    ListAudit,
     ListQueues,
     ListTasks,
+    ListTokens,
     ListWorkers,
     ReportProgress,
     Request,
@@ -29,7 +31,21 @@ from tq.model.insight import Because, Reason
 from tq.model.replies import FromBroker, Push, WhyReply
 from tq.protocol.codec import to_reply
 
-READS = frozenset({GetTask, GetSignature, ListTasks, ListQueues, ListWorkers, GetStats, Why, GetWorker, GetHistory})
+READS = frozenset(
+    {
+        GetTask,
+        GetSignature,
+        ListTasks,
+        ListQueues,
+        ListWorkers,
+        GetStats,
+        Why,
+        GetWorker,
+        GetHistory,
+        ListTokens,
+        ListAudit,
+    }
+)
 """Requests that change nothing, in memory or on disk."""
 
 SILENT = frozenset({Fetch, Heartbeat, ReportProgress, StackTaken})

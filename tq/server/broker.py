@@ -20,14 +20,17 @@ import tq
 from tq.engine.engine import Engine
 from tq.model.commands import BATCH_MAX
 from tq.model.errors import ConfigInvalid
+from tq.model.identity import Role
 from tq.model.replies import Limits, Welcome
-from tq.model.settings import Settings
+from tq.model.settings import BrokerSettings, Settings
 from tq.protocol.codec import PROTOCOL_VERSION
 from tq.server.clock import Clock
 from tq.server.connection import ConnectionLimits, Connections
-from tq.server.listen import listen_tcp, listen_unix, shown
+from tq.server.gate import Gate
+from tq.server.listen import check_credentials, check_exposure, listen_tcp, listen_unix, shown
 from tq.server.logging import make_logger
 from tq.server.loop import BrokerLoop, SyncPolicy
+from tq.server.tls import HANDSHAKE_SECONDS, SHUTDOWN_SECONDS, Tls
 from tq.server.vitals import Vitals
 from tq.storage.memory import MemoryStore
 from tq.storage.rocks import RocksStore
@@ -77,6 +80,7 @@ class Broker:
         self._takes_next_free_port = takes_next_free_port
         self._data_dir = "" if is_ephemeral else str(Path(settings.persistence.data_dir).absolute())
         self._clock = Clock() if clock is None else clock
+        self._tls: Tls | None = None
         self._servers: list[asyncio.Server] = []
         self._socket_path: Path | None = None
         self._check_timer: asyncio.TimerHandle | None = None
@@ -94,6 +98,12 @@ class Broker:
         """
         started_at = time.monotonic()
         settings, broker = self._settings, self._settings.broker
+        try:
+            check_exposure(broker)
+            self._tls = Tls(broker) if broker.tls_cert else None
+        except BaseException:
+            self._store.close()
+            raise
         boot_id = secrets.token_hex(8)
         sync: SyncPolicy = "never" if self._is_ephemeral else settings.persistence.sync
         self._vitals = Vitals(
@@ -107,7 +117,8 @@ class Broker:
             self._loop = BrokerLoop(
                 store=self._store,
                 open_core=lambda store: Engine(store, settings, secrets.randbits(64)),
-                welcome=Welcome(0, PROTOCOL_VERSION, tq.__version__, boot_id, "admin", _limits(settings)),
+                welcome=Welcome(0, PROTOCOL_VERSION, tq.__version__, boot_id, Role.NONE.value, _limits(settings)),
+                gate=Gate(settings),
                 sync=sync,
                 sync_interval_ms=settings.persistence.wal_sync_interval_ms,
                 clock=self._clock,
@@ -119,6 +130,7 @@ class Broker:
             raise
         self._connections = Connections(self._loop, _connection_limits(settings), self._log)
         try:
+            check_credentials(broker, has_token=self._loop.has_token())
             await self._listen()
         except BaseException:
             self._stop_listening()
@@ -127,7 +139,7 @@ class Broker:
         self._vitals.addresses = self.addresses
         self.check()
         if broker.insecure:
-            self._log.warning("broker_insecure", host=broker.host, meaning="anybody who reaches it may do anything")
+            self._log.warning("broker_insecure", host=broker.host, meaning=_insecurity(broker, self._loop.has_token()))
         self._log.info(
             "broker_started",
             version=tq.__version__,
@@ -166,20 +178,27 @@ class Broker:
 
     async def _listen(self) -> None:
         broker = self._settings.broker
-        sockets = listen_tcp(
-            broker.host, broker.port, is_insecure=broker.insecure, next_free=self._takes_next_free_port
-        )
+        sockets = listen_tcp(broker.host, broker.port, next_free=self._takes_next_free_port)
         port = sockets[0].getsockname()[1]
         if broker.port not in (0, port):
             self._log.warning("port_taken", wanted=broker.port, port=port)
         loop = asyncio.get_running_loop()
+        tls = self._tls
+        options: dict[str, Any] = {}
+        if tls is not None:
+            options = {
+                "ssl": tls.context,
+                "ssl_handshake_timeout": HANDSHAKE_SECONDS,
+                "ssl_shutdown_timeout": SHUTDOWN_SECONDS,
+            }
         for sock in sockets:
-            self._servers.append(await loop.create_server(self._connections.make, sock=sock))
+            self._servers.append(await loop.create_server(self._connections.make, sock=sock, **options))
+        addresses = [shown(sock, is_tls=tls is not None) for sock in sockets]
         local = self._listen_locally()
         if local is not None:
             self._servers.append(await loop.create_unix_server(self._connections.make, sock=local))
-            sockets.append(local)
-        self.addresses = tuple(shown(sock) for sock in sockets)
+            addresses.append(shown(local))
+        self.addresses = tuple(addresses)
 
     def _listen_locally(self) -> socket.socket | None:
         wanted = self._settings.broker.socket
@@ -215,6 +234,9 @@ class Broker:
         if free_bytes is not None:
             self._loop.note_disk(free_bytes, self._settings.persistence.min_free_bytes)
         self._connections.check(loop.time())
+        self._loop.check_access()
+        if self._tls is not None:
+            self._tls.renew(self._log)
         ahead_ms = self._clock.ahead_ms()
         if (ahead_ms > CLOCK_STEP_MS_MIN) is not self._is_clock_behind:
             self._is_clock_behind = not self._is_clock_behind
@@ -225,9 +247,13 @@ def open_store(settings: Settings, log: FilteringBoundLogger, *, is_ephemeral: b
     """The store that the settings name, its data directory made if missing; in memory if `is_ephemeral`.
 
     Raises:
+        ConfigInvalid: a broker with these settings could not listen, or should not.
         StorageInUse: another process has the data directory.
         StorageCorrupt, FormatTooNew, StorageFailed, DiskFull: it cannot be opened; the message says why.
     """
+    check_exposure(settings.broker)  # before there is a directory that nobody wanted
+    if settings.broker.tls_cert:
+        Tls(settings.broker)
     if is_ephemeral:
         return MemoryStore()
     began_at = time.monotonic()
@@ -327,6 +353,13 @@ def _connection_limits(settings: Settings) -> ConnectionLimits:
         write_buffer_bytes_max=broker.max_write_buffer_bytes,
         worker_silence=broker.worker_heartbeat_interval_secs * HEARTBEATS_MISSED_MAX,
     )
+
+
+def _insecurity(broker: BrokerSettings, has_token: bool) -> str:
+    """What --insecure gives up here."""
+    if has_token or broker.tls_client_ca:
+        return "credentials travel where others may read them" if not broker.tls_cert else "nothing is given up"
+    return "anybody who reaches it may do anything"
 
 
 def prepare_process() -> None:

@@ -22,6 +22,7 @@ from tq.model.errors import (
 from tq.model.replies import ErrorReply, FromBroker, Push
 from tq.protocol.codec import PROTOCOL_VERSION, decode_request, encode_frame, to_reply
 from tq.protocol.frames import HEADER, HEADER_BYTES, FrameReader
+from tq.server.access import NOBODY, Peer, peer_of
 from tq.server.loop import BrokerLoop
 from tq.server.ports import Taken
 
@@ -111,6 +112,8 @@ class Connection(asyncio.Protocol):
         self._log = owner.log
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport
+        self.peer: Peer  # set when the connection is made
+        self.access = NOBODY
         self._early: bytearray | None = bytearray()  # what came before a whole Hello
         self._frames = FrameReader(owner.limits.frame_bytes_max)
         self._timer: asyncio.TimerHandle | None = None
@@ -138,10 +141,11 @@ class Connection(asyncio.Protocol):
             )
             return
         owner.admitted.add(self)
+        self.peer = peer_of(transport)
         self._transport.set_write_buffer_limits(WRITE_HIGH_WATER_BYTES, WRITE_HIGH_WATER_BYTES // 2)
         _keep_alive(transport.get_extra_info("socket"))
         self._timer = self._loop.call_later(self._limits.hello, self._refuse_silent)
-        self._log.debug("connection_opened", session=self.session_id, peer=str(transport.get_extra_info("peername")))
+        self._log.debug("connection_opened", session=self.session_id, origin=self.peer.origin)
         self._broker.add(self)
 
     def data_received(self, data: bytes) -> None:
@@ -240,7 +244,10 @@ class Connection(asyncio.Protocol):
         if len(self._owner.ending) > ENDING_MAX and self._early is not None:
             self._transport.abort()
         elif not self._transport.is_closing():
-            self._transport.write_eof()
+            if self._transport.can_write_eof():
+                self._transport.write_eof()
+            else:  # TLS: what was written leaves, and then its own farewell
+                self._transport.close()
 
     def pause(self) -> None:
         """Read no more for now."""

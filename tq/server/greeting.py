@@ -1,31 +1,51 @@
 """What a Hello is answered with."""
 
+import asyncio
+
 import msgspec
 from structlog.typing import FilteringBoundLogger
 
 from tq.model.commands import Hello
-from tq.model.replies import Settled, Welcome
+from tq.model.errors import AccessDenied
+from tq.model.replies import Reply, Settled, Welcome
+from tq.protocol.codec import to_reply
+from tq.server.gate import Gate
 from tq.server.ports import Core, Session
+
+WRONG_TOKEN_SECONDS = 1.0
+"""How long the answer to a wrong token is kept back."""
+
+WRONG_TOKENS_MAX = 64
+"""Of which so many wait; one more ends its connection at once, and no line of the log is written for it."""
 
 
 class Greeting:
-    """Welcomes clients, and workers after the engine has taken them in."""
+    """Finds out who a connection is, and welcomes clients, and workers after the engine has taken them in."""
 
-    def __init__(self, welcome: Welcome, log: FilteringBoundLogger) -> None:
-        """`welcome` is the answer but for its request id and lost leases."""
+    def __init__(self, welcome: Welcome, gate: Gate, log: FilteringBoundLogger) -> None:
+        """`welcome` is the answer but for its request id, role and lost leases."""
         self._welcome = welcome
+        self._gate = gate
         self._log = log
+        self._waiting = 0
 
-    def answer(self, core: Core, session: Session, hello: Hello, now_ms: int) -> Welcome:
-        """Greet one connection.
+    def answer(self, core: Core, session: Session, hello: Hello, now_ms: int) -> Reply | None:
+        """Greet one connection. None: it will be turned away, when its time has come.
 
         Raises:
             TqError: the engine does not take this worker.
         """
+        try:
+            access = self._gate.admit(core, session.peer, hello, now_ms)
+        except AccessDenied as error:
+            return self._turn_away(session, hello, error)
+        session.access = access
+        core.identify(session.session_id, access.actor)
         lost: list[bytes] = []
         worker = hello.worker
         if worker is not None:
-            settled = core.step(session.session_id, hello, now_ms)
+            step = core.step_confined if access.is_confined else core.step
+            settled = step(session.session_id, hello, now_ms)
             assert isinstance(settled, Settled)
             lost = settled.lost
             session.is_worker = True
@@ -33,6 +53,7 @@ class Greeting:
             self._log.info(
                 "worker_connected",
                 session=session.session_id,
+                actor=access.actor.name,
                 worker=worker.name,
                 host=worker.host,
                 worker_pid=worker.pid,
@@ -41,4 +62,23 @@ class Greeting:
                 leases_held=len(worker.held),
                 leases_lost=len(lost),
             )
-        return msgspec.structs.replace(self._welcome, request_id=hello.request_id, lost=lost)
+        return msgspec.structs.replace(self._welcome, request_id=hello.request_id, role=access.role.value, lost=lost)
+
+    def _turn_away(self, session: Session, hello: Hello, error: AccessDenied) -> Reply | None:
+        session.finish()
+        is_wrong = bool(hello.token)
+        if is_wrong and self._waiting == WRONG_TOKENS_MAX:
+            session.end()
+            return None
+        # The reason never has the token: it names its id at most.
+        self._log.warning("access_denied", session=session.session_id, origin=session.peer.origin, reason=error.message)
+        refusal = to_reply(0, error)
+        if not is_wrong:
+            return refusal
+        self._waiting += 1
+        asyncio.get_running_loop().call_later(WRONG_TOKEN_SECONDS, self._refuse, session, refusal)
+        return None
+
+    def _refuse(self, session: Session, refusal: Reply) -> None:
+        self._waiting -= 1
+        session.send([refusal])

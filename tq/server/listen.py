@@ -2,39 +2,65 @@
 
 import contextlib
 import errno
-import ipaddress
 import os
 import socket
 import stat
 from pathlib import Path
 
 from tq.model.errors import ConfigInvalid
+from tq.model.settings import BrokerSettings
+from tq.server.access import is_loopback
 
 BACKLOG = 1_024
 PORTS_TRIED = 100
 """How far `next_free` looks beyond the port that was asked for."""
 
 
-def listen_tcp(host: str, port: int, *, is_insecure: bool, next_free: bool = False) -> list[socket.socket]:
-    """Listen on all addresses of a host, on one port.
+def check_exposure(broker: BrokerSettings) -> None:
+    """Whether a broker may listen where its settings say, as far as one can tell before its data is opened.
+
+    Raises:
+        ConfigInvalid: others could reach it, without TLS; or not an address of this machine.
+    """
+    if broker.tls_cert or broker.insecure or not _is_exposed(broker):
+        return
+    raise ConfigInvalid(
+        f"broker.host {broker.host} is not loopback, and there is no TLS: others could read along, and connect",
+        hint="set broker.tls_cert and make a token, or use 127.0.0.1 and an SSH tunnel, or say --insecure",
+    )
+
+
+def check_credentials(broker: BrokerSettings, *, has_token: bool) -> None:
+    """The rest of `check_exposure`: who reaches a broker over the network must have something to show.
+
+    Raises:
+        ConfigInvalid: others can reach it, and nobody has credentials.
+    """
+    if has_token or broker.tls_client_ca or broker.insecure or not _is_exposed(broker):
+        return
+    raise ConfigInvalid(
+        f"broker.host {broker.host} is not loopback, and there are no credentials: nobody has a token",
+        hint="start it on 127.0.0.1 once and make one there: tq token create NAME --role admin; "
+        "or set broker.tls_client_ca, or say --insecure",
+    )
+
+
+def _is_exposed(broker: BrokerSettings) -> bool:
+    return not all(is_loopback(address.partition("%")[0]) for _, address in _resolve(broker.host))
+
+
+def listen_tcp(host: str, port: int, *, next_free: bool = False) -> list[socket.socket]:
+    """Listen on all addresses of a host, on one port. Whether it may: see `check_exposure`.
 
     Args:
-        host: a name or an address. Other than loopback is refused: who reaches the broker may do anything.
+        host: a name or an address.
         port: 0 takes a free one.
-        is_insecure: allow any address all the same.
         next_free: take the first free port from `port` on instead of insisting.
 
     Raises:
-        ConfigInvalid: not an address of this machine, not loopback, or the port is in use.
+        ConfigInvalid: not an address of this machine, or the port is in use.
     """
     addresses = _resolve(host)
-    if not is_insecure:
-        for _family, address in addresses:
-            if not ipaddress.ip_address(address.partition("%")[0]).is_loopback:
-                raise ConfigInvalid(
-                    f"broker.host {host} is not loopback, and there are no credentials yet: anybody could connect",
-                    hint="use 127.0.0.1, or an SSH tunnel, or set broker.insecure to true (--insecure)",
-                )
     last = min(port + PORTS_TRIED, 65_535) if next_free and port else port
     for candidate in range(port, last + 1):
         try:
@@ -81,13 +107,14 @@ def listen_unix(path: Path) -> socket.socket:
     return sock
 
 
-def shown(sock: socket.socket) -> str:
+def shown(sock: socket.socket, *, is_tls: bool = False) -> str:
     """The address of a listening socket as clients write it."""
     name = sock.getsockname()
     if sock.family == socket.AF_UNIX:
         return f"unix://{name}"
     host, port = name[:2]
-    return f"tcp://[{host}]:{port}" if sock.family == socket.AF_INET6 else f"tcp://{host}:{port}"
+    scheme = "tls" if is_tls else "tcp"
+    return f"{scheme}://[{host}]:{port}" if sock.family == socket.AF_INET6 else f"{scheme}://{host}:{port}"
 
 
 def _resolve(host: str) -> list[tuple[socket.AddressFamily, str]]:

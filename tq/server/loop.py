@@ -18,15 +18,19 @@ from typing import Literal
 import msgspec
 from structlog.typing import FilteringBoundLogger
 
-from tq.model.commands import Backup, Hello, Wait
-from tq.model.errors import DiskFull, InternalError, StorageCorrupt, StorageFailed, TqError
+from tq.model.commands import Backup, CreateToken, Hello, RevokeToken, Wait
+from tq.model.errors import AccessDenied, DiskFull, InternalError, StorageCorrupt, StorageFailed, TqError
+from tq.model.identity import Role
 from tq.model.replies import ErrorReply, FromBroker, Reply, StatsReply, Stopping, Welcome, WhyReply
+from tq.model.roles import check_role, requests_of
 from tq.protocol.codec import encode_frame, to_reply
+from tq.server.access import NOBODY
 from tq.server.admission import READS, SILENT, Condition, declared_unknown, explain_condition, refusals
 from tq.server.alarm import Alarm
 from tq.server.backups import Backups
 from tq.server.clock import Clock
 from tq.server.commits import CommitThread
+from tq.server.gate import Gate
 from tq.server.gathering import Gathering
 from tq.server.greeting import Greeting
 from tq.server.intake import Intake
@@ -56,7 +60,16 @@ SYNC_SECONDS_MAX = 10.0
 """How long a stopping broker waits for a sync that does not end."""
 
 _MAY_BE_LARGE = READS | {Wait}
-_OWN = _MAY_BE_LARGE | {Hello, Backup, ErrorReply}
+_OWN = _MAY_BE_LARGE | {Hello, Backup, CreateToken, RevokeToken, ErrorReply}
+
+
+def _direct_requests(special: frozenset[type]) -> dict[tuple[Role, bool], frozenset[type]]:
+    """By role and whether it is confined to some queues: what goes to the engine without a further look."""
+    return {
+        (role, is_confined): requests_of(role, is_confined=is_confined) - special
+        for role in Role
+        for is_confined in (False, True)
+    }
 
 
 class _EngineInDoubt(Exception):
@@ -72,6 +85,7 @@ class BrokerLoop:
         store: Store,
         open_core: Callable[[Store], Core],
         welcome: Welcome,
+        gate: Gate,
         sync: SyncPolicy,
         sync_interval_ms: int,
         clock: Clock,
@@ -85,7 +99,8 @@ class BrokerLoop:
         Args:
             store: closed by `close`.
             open_core: loads the engine from a store, on a start and whenever its memory must be thrown away.
-            welcome: the answer to Hello, but for its request id and lost leases.
+            welcome: the answer to Hello, but for its request id, role and lost leases.
+            gate: decides who a connection is.
             sync_interval_ms: with `sync` "interval", the most that a power cut can cost.
 
         Raises:
@@ -93,7 +108,8 @@ class BrokerLoop:
         """
         self._store = store
         self._open_core = open_core
-        self._greeting = Greeting(welcome, log)
+        self._gate = gate
+        self._greeting = Greeting(welcome, gate, log)
         self._sync: SyncPolicy = sync
         self._sync_seconds = sync_interval_ms / 1000
         self._clock = clock
@@ -124,7 +140,7 @@ class BrokerLoop:
 
         self._condition = Condition.SERVING
         self._refusals: dict[type, TqError] = {}
-        self._special: frozenset[type] = _OWN
+        self._direct = _direct_requests(_OWN)
         self._settled: asyncio.Future[None] = self._loop.create_future()
         self.died: asyncio.Future[None] = self._loop.create_future()
         """Fails with the reason when the broker must not go on; never succeeds."""
@@ -160,6 +176,31 @@ class BrokerLoop:
         self._intake.take_up(session)
         self._schedule()
 
+    def has_token(self) -> bool:
+        """Whether anybody can show a token."""
+        return self._core.has_token()
+
+    def check_access(self) -> None:
+        """End the connections whose token has expired or was revoked, and those let in because there was none; to be
+        called about once a second."""
+        if self._is_over():
+            return
+        now_ms = self._clock.now_ms()
+        for session in self._intake.sessions.values():
+            access = session.access
+            if access is NOBODY or self._gate.is_still_good(self._core, access, now_ms):
+                continue
+            session.access = NOBODY
+            session.finish()
+            self._log.info("access_ended", session=session.session_id, actor=access.actor.name)
+            ended = AccessDenied(
+                f"the access of {access.actor.name} has ended",
+                hint="its token expired or was revoked, or this broker asks for one now: see TQ_TOKEN",
+            )
+            session.outstanding += 1
+            self._answers.setdefault(session.session_id, []).append(to_reply(0, ended))
+            self._schedule()
+
     # A turn
 
     def _schedule(self) -> None:
@@ -189,7 +230,7 @@ class BrokerLoop:
     def _step_inbox(self) -> None:
         """Step what has arrived, in order, until the turn's time or room for answers is used up."""
         self._now_ms = now_ms = self._clock.now_ms()
-        core, special, answers, intake = self._core, self._special, self._answers, self._intake
+        core, answers, intake = self._core, self._answers, self._intake
         step, monotonic, stop_at = core.step, time.monotonic, time.monotonic() + self._turn_seconds_max
         inbox = intake.take_all() if self._answer_bytes <= ANSWER_BYTES_MAX else []
         for number, (session, taken, size) in enumerate(inbox, 1):
@@ -203,12 +244,14 @@ class BrokerLoop:
             replies = answers.get(session_id)
             if replies is None:
                 replies = answers[session_id] = []
+            direct = self._direct[session.access.role, session.access.is_confined]
             for done, request in enumerate(taken, 1):
                 try:
-                    if type(request) in special:
-                        reply = self._handle(session, request, now_ms)
-                    else:
+                    if type(request) in direct:
                         reply = step(session_id, request, now_ms)  # type: ignore[arg-type]
+                    else:
+                        reply = self._handle(session, request, now_ms)
+                        direct = self._direct[session.access.role, session.access.is_confined]  # it may be another now
                 except (StorageFailed, StorageCorrupt) as unreadable:
                     reply = self._excuse(session, request, unreadable, unreadable)
                 except TqError as error:
@@ -234,9 +277,18 @@ class BrokerLoop:
             self._schedule()
 
     def _handle(self, session: Session, request: Taken, now_ms: int) -> Reply | None:
-        """The requests that are not the engine's alone, or may have long answers, and those refused as things stand."""
+        """The requests that are not the engine's alone, or may have long answers, and those refused as things stand, or
+        to this session."""
         if isinstance(request, ErrorReply):
             return request
+        access = session.access
+        if not isinstance(request, Hello):
+            try:
+                check_role(access.actor, access.role, type(request))
+            except AccessDenied:
+                if type(request) in SILENT:
+                    return None
+                raise
         refusal = self._refusals.get(type(request))
         if refusal is not None:
             return None if type(request) in SILENT else to_reply(request.request_id, refusal)
@@ -246,10 +298,14 @@ class BrokerLoop:
             return self._greeting.answer(self._core, session, request, now_ms)
         if isinstance(request, Backup):
             self._backups.start(session.session_id, request, self._store)
+            self._core.step(session.session_id, request, now_ms)  # which notes who asked
             return None
         if session.session_id not in self._intake.sessions and type(request) in READS:
             return None  # nobody is there to read the answer
-        reply = self._core.step(session.session_id, request, now_ms)
+        step = self._core.step_confined if access.is_confined else self._core.step
+        reply = step(session.session_id, request, now_ms)
+        if isinstance(request, CreateToken | RevokeToken):
+            self.check_access()
         if isinstance(reply, StatsReply):
             return msgspec.structs.replace(reply, process=self._vitals.process_stats(len(self._intake.sessions)))
         if isinstance(reply, WhyReply):
@@ -434,6 +490,8 @@ class BrokerLoop:
         self._core = self._open_core(self._store)
         self._now_ms = self._clock.now_ms()
         self._core.open(self._now_ms)
+        for session in self._intake.sessions.values():
+            self._core.identify(session.session_id, session.access.actor)
         self._schedule()
         self._log.warning("engine_reloaded")
 
@@ -452,7 +510,7 @@ class BrokerLoop:
     def _enter(self, condition: Condition) -> None:
         self._condition = condition
         self._refusals = refusals(condition)
-        self._special = _OWN | self._refusals.keys()
+        self._direct = _direct_requests(_OWN | self._refusals.keys())
         self._vitals.why_not_accepting = condition.value
 
     def note_disk(self, free_bytes: int, bytes_min: int) -> None:

@@ -2,10 +2,12 @@
 
 from typing import Protocol
 
-from tq.engine.tables import Writes
+from tq.engine.tables import TokenRow, Writes
 from tq.model.commands import Request
+from tq.model.credentials import Token
 from tq.model.identity import Actor
 from tq.model.replies import ErrorReply, FromBroker, Push, Reply
+from tq.server.access import Access, Peer
 
 Taken = Request | ErrorReply
 """What a connection hands over: a request, or its own refusal of one, which keeps its place among the answers."""
@@ -24,6 +26,26 @@ class Core(Protocol):
         Raises:
             TqError: refused, and nothing changed.
         """
+        ...
+
+    def step_confined(self, session: int, request: Request, now_ms: int) -> Reply | None:
+        """`step` for somebody who was identified as confined to some queues.
+
+        Raises:
+            TqError: refused, and nothing changed.
+        """
+        ...
+
+    def check_token(self, token: Token, now_ms: int) -> TokenRow:
+        """What a token is good for.
+
+        Raises:
+            AccessDenied: for nothing.
+        """
+        ...
+
+    def has_token(self, token_id: bytes | None = None) -> bool:
+        """Whether there is this token, or any."""
         ...
 
     def identify(self, session: int, actor: Actor) -> None:
@@ -59,10 +81,13 @@ class Session(Protocol):
     """A connection, as the loop sees it.
 
     `outstanding` counts requests taken and not yet answered; `send` counts them down, the loop only for a request that
-    has no answer. While it `is_stuck`, for its other side does not read, its requests wait.
+    has no answer. `access` is NOBODY until it was greeted. While it `is_stuck`, for its other side does not read, its
+    requests wait.
     """
 
     session_id: int
+    peer: Peer
+    access: Access
     is_worker: bool
     worker_name: str
     outstanding: int

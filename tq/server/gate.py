@@ -1,0 +1,87 @@
+"""The gate: from what a connection shows to what it may do."""
+
+import os
+
+from tq.model.commands import Hello
+from tq.model.credentials import certificate_roles, parse_token
+from tq.model.errors import AccessDenied
+from tq.model.identity import Actor, Role
+from tq.model.settings import Settings
+from tq.server.access import Access, Peer, user_name
+from tq.server.ports import Core
+
+ROOT = 0
+
+
+class Gate:
+    """Decides by the settings and the tokens who somebody is. What is shown counts before where one comes from."""
+
+    def __init__(self, settings: Settings) -> None:
+        """
+        Raises:
+            InvalidArgument: security.certificate_roles cannot be read.
+        """
+        broker, security = settings.broker, settings.security
+        self._is_insecure = broker.insecure
+        self._has_client_ca = bool(broker.tls_client_ca)
+        self._anonymous_role = security.anonymous_role
+        self._certificate_roles = [
+            (pattern.matcher(is_case_ignored=True), role)
+            for pattern, role in certificate_roles(security.certificate_roles)
+        ]
+        self._own_uid = os.geteuid()
+
+    def admit(self, core: Core, peer: Peer, hello: Hello, now_ms: int) -> Access:
+        """Who this is.
+
+        Raises:
+            AccessDenied: a token that is not good, or nobody who may do anything.
+        """
+        access = self._known(core, peer, hello.token, now_ms)
+        if access is None:
+            access = self._anonymous(core, peer)
+        if access.role is Role.NONE:
+            names = ", ".join(peer.certificate_names)
+            raise AccessDenied(
+                "this broker asks for credentials, and the connection shows no token"
+                + (f"; its certificate of {names[:200]} has no role" if names else ""),
+                hint="set TQ_TOKEN or TQ_TOKEN_FILE; an admin makes a token: tq token create NAME --role ROLE",
+            )
+        if hello.worker is not None and not access.role.may(Role.WORKER):
+            raise AccessDenied(
+                f"{access.actor.name} has the role {access.role}: to run tasks it needs worker",
+                hint="an admin makes a token for it: tq token create NAME --role worker",
+            )
+        return access
+
+    def is_still_good(self, core: Core, access: Access, now_ms: int) -> bool:
+        """Whether what a connection was let in for still holds."""
+        if access.is_open:
+            return not core.has_token()
+        if access.token_id:
+            return core.has_token(access.token_id) and not 0 < access.expires_at_ms <= now_ms
+        return True
+
+    def _known(self, core: Core, peer: Peer, token_text: str, now_ms: int) -> Access | None:
+        """By token, certificate or user; None: by none of them."""
+        if token_text:
+            token = parse_token(token_text)
+            row = core.check_token(token, now_ms)
+            actor = Actor(f"token:{row.name}", peer.origin, row.queues)
+            return Access(actor, row.role, token.token_id, row.expires_at_ms)
+        for name in peer.certificate_names:
+            for matches, role in self._certificate_roles:
+                if matches(name):
+                    return Access(Actor(f"cert:{name}", peer.origin), role)
+        if peer.origin == "unix" and peer.uid in (self._own_uid, ROOT, None):  # None: the socket's mode let nobody else
+            return Access(Actor(user_name(self._own_uid if peer.uid is None else peer.uid), peer.origin), Role.ADMIN)
+        return None
+
+    def _anonymous(self, core: Core, peer: Peer) -> Access:
+        name = "anonymous" if peer.uid is None else user_name(peer.uid)
+        actor = Actor(name, peer.origin)
+        if self._anonymous_role != "auto":
+            return Access(actor, Role(self._anonymous_role))
+        # Where there are no credentials to show, whoever is on this machine, or was let near on purpose, may do all.
+        is_open = not (core.has_token() or self._has_client_ca) and (peer.is_local or self._is_insecure)
+        return Access(actor, Role.ADMIN if is_open else Role.NONE, is_open=is_open)
