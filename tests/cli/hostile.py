@@ -21,11 +21,12 @@ from tq.model.commands import (
     ProgressNote,
     QueuePreference,
     ReportProgress,
+    StackTaken,
     Success,
     WorkerHello,
 )
 from tq.model.ids import format_id, parse_id
-from tq.model.replies import Deliver, Delivery, Push
+from tq.model.replies import Deliver, Delivery, Push, StackWanted
 from tq.model.signatures import Parameter, TaskSignature
 from tq.model.task import TaskOptions, TaskSpec
 
@@ -73,9 +74,15 @@ class HostileWorker:
         self._connection = await Connection.open(address, hello, on_push=self._pushed, timeout=10)
 
     def _pushed(self, push: Push) -> None:
-        if isinstance(push, Deliver):
-            for delivery in push.deliveries:
-                self._deliveries.put_nowait(delivery)
+        match push:
+            case Deliver():
+                for delivery in push.deliveries:
+                    self._deliveries.put_nowait(delivery)
+            case StackWanted():
+                text = f"{TEXT}\n{LINE[:5_000]}"
+                self._connection.send(StackTaken(0, push.number, "", TEXT[:100], 1, 1_000, TEXT, text))
+            case _:
+                pass
 
     async def take(self) -> Delivery:
         self._connection.send(Fetch(0, 1))

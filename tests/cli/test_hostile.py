@@ -30,6 +30,7 @@ THINGS: dict[str, Line] = {
     "status": lambda stage: [stage.running],
     "dead show": lambda stage: [stage.dead],
     "stats": lambda stage: [],
+    "task stack": lambda stage: [stage.running],
     "worker show": lambda stage: [stage.worker],
     "why": lambda stage: [stage.running],
 }
