@@ -16,11 +16,15 @@ from tq.model.errors import ERRORS, Kind
 from tq.model.ids import parse_id
 from tq.model.replies import Delivery, ErrorReply
 from tq.model.task import StoredTask
+from tq.model.watching import Event, QueueLive, ScopePart, Totals, WorkerLive
 from tq.protocol.codec import PROTOCOL_VERSION, encode_frame
 
 TEXT = (Path(tq.__file__).parent.parent / "docs" / "protocol.md").read_text()
 SECTIONS = {part.partition("\n")[0]: part for part in re.split(r"^#{2,3} ", TEXT, flags=re.MULTILINE)}
 MESSAGES = REQUESTS + FROM_BROKER
+
+RAW_PARTS = (StoredTask, ScopePart, Totals, QueueLive, WorkerLive, Event)
+"""What travels as bytes that are encoded already: of Delivery, of WatchFrame, and of ScopePart."""
 
 
 def parts_of(kinds: tuple[type[msgspec.Struct], ...]) -> list[type[msgspec.Struct]]:
@@ -44,7 +48,7 @@ def parts_of(kinds: tuple[type[msgspec.Struct], ...]) -> list[type[msgspec.Struc
             case _:
                 pass
 
-    for kind in (*kinds, StoredTask):  # of Delivery, in which it travels as raw bytes
+    for kind in (*kinds, *RAW_PARTS):
         visit(inspect.type_info(kind))
     return list(found)
 

@@ -34,7 +34,7 @@ def type_words(info: inspect.Type) -> str:
         case inspect.UnionType(types=types):
             return " or ".join(type_words(each) for each in types)
         case inspect.RawType():
-            return "StoredTask"
+            return "raw"
         case inspect.StructType(cls=struct):
             return struct.__name__
     raise AssertionError(info)

@@ -35,6 +35,7 @@ from tq.model.replies import (
     Reply,
     StackWanted,
     Stopping,
+    WatchFrame,
     Welcome,
 )
 from tq.protocol.codec import PROTOCOL_VERSION, decode_from_broker, encode_frame, to_error
@@ -56,7 +57,7 @@ _UNSENT_BYTES_MAX = 16 << 10
 the first requests while this side still makes the others: with all in one write the two would take turns."""
 _WRITE_BUFFER_BYTES_MAX = 1 << 20  # of the transport; above it `drain` waits
 _TALKATIVE = "does a startup file of the shell there, such as ~/.bashrc, write something to stdout?"
-_PUSHES = (Deliver, CancelRun, LeaseRevoked, Drain, StackWanted, Stopping)
+_PUSHES = (Deliver, CancelRun, LeaseRevoked, Drain, StackWanted, Stopping, WatchFrame)
 _SLOW = (Wait, Backup)  # answers that may take their time: silence means nothing
 
 

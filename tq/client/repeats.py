@@ -31,6 +31,8 @@ def is_repeatable(request: Request) -> bool:
             | commands.Hello()
         ):
             return False  # they belong to one connection
+        case commands.Watch() | commands.WatchCredit() | commands.Unwatch():
+            return False  # the same
         case (
             commands.Submit()
             | commands.GetTask()
@@ -63,6 +65,7 @@ def is_repeatable(request: Request) -> bool:
             | commands.CreateToken()
             | commands.ListTokens()
             | commands.ListAudit()
+            | commands.GetAttention()
         ):
             return True
         case _:

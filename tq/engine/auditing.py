@@ -34,6 +34,7 @@ def record(
         actor.name, actor.origin, action, target[:TARGET_CHARS_MAX], count, reason[:REASON_CHARS_MAX], operation
     )
     ledger.changes.put(Table.AUDIT, AUDIT_KEY.pack(now_ms, ledger.next_sequence()), encode(row))
+    ledger.events.add(now_ms, row)
     if ledger.audit_due_ms is None:
         ledger.audit_due_ms = now_ms + _keep_ms(ledger)
 

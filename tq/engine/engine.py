@@ -22,9 +22,10 @@ from tq.engine import (
     viewing,
 )
 from tq.engine.bounds import BOUNDS, Bounds
-from tq.engine.ledger import Ledger
+from tq.engine.ledger import Disk, Ledger
 from tq.engine.operations import committing, preparing, running
 from tq.engine.tables import Reader, Table, TokenRow, Writes
+from tq.engine.watching import Watching
 from tq.model.commands import (
     Ack,
     Backup,
@@ -36,6 +37,7 @@ from tq.model.commands import (
     DrainWorker,
     Extend,
     Fetch,
+    GetAttention,
     GetHistory,
     GetOperation,
     GetSignature,
@@ -66,7 +68,10 @@ from tq.model.commands import (
     Submit,
     TakeStack,
     UndoOperation,
+    Unwatch,
     Wait,
+    Watch,
+    WatchCredit,
     Why,
     WorkerDied,
 )
@@ -90,6 +95,7 @@ class Engine:
 
     def __init__(self, reader: Reader, settings: Settings, seed: int, bounds: Bounds = BOUNDS) -> None:
         self._ledger = Ledger(reader, settings, seed, bounds)
+        self._watching = Watching(self._ledger, seed)
         self._is_behind = False
 
     def open(self, now_ms: int) -> None:
@@ -195,6 +201,15 @@ class Engine:
                 return committing.cancel(ledger, request, now_ms)
             case UndoOperation():
                 return committing.undo(ledger, request, now_ms)
+            case WatchCredit():
+                self._watching.give_credit(session, request)
+                return None
+            case Watch():
+                return self._watching.watch(session, request, now_ms)
+            case Unwatch():
+                return self._watching.unwatch(session, request, now_ms)
+            case GetAttention():
+                return self._watching.attention(request, now_ms)
             case Backup():
                 # Made by the shell, which has the store; here is noted who had it made.
                 auditing.record(ledger, now_ms, "backup", request.directory)
@@ -243,6 +258,7 @@ class Engine:
         self._ledger.actors.pop(session, None)
         self._ledger.operations.forget_session(session)
         self._ledger.outbox += self._ledger.stacks.disconnect(session)
+        self._watching.disconnect(session, now_ms)
         presence.disconnect(self._ledger, session, now_ms)
 
     def hold(self, session: int) -> None:
@@ -252,6 +268,10 @@ class Engine:
     def resume(self, session: int) -> None:
         """It reads again; `advance` goes on where it was."""
         presence.resume(self._ledger, session)
+
+    def note_disk(self, disk: Disk) -> None:
+        """What the shell found out about the disk, for those who are to look at it."""
+        self._ledger.disk = disk
 
     def advance(self, now_ms: int) -> None:
         """Do what time has made due, and dispatch; a bounded amount. To be called after the steps of a turn, and at
@@ -265,7 +285,8 @@ class Engine:
         running.advance(ledger, now_ms)
         more_old = auditing.sweep(ledger, now_ms)
         more_ready = dispatching.dispatch(ledger, now_ms)
-        more_history = ledger.keep_history(now_ms)
+        more_history = ledger.history.advance(ledger.touched_queues, now_ms)
+        self._watching.advance(ledger.touched_queues, now_ms)
         self._is_behind = more_due or more_old or more_ready or more_history
 
     def next_deadline_ms(self) -> int | None:
@@ -281,6 +302,7 @@ class Engine:
             ledger.history.next_deadline_ms,
             ledger.operations.next_at_ms,
             ledger.audit_due_ms,
+            self._watching.next_deadline_ms,
         )
         return min((moment for moment in moments if moment is not None), default=None)
 

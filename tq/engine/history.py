@@ -27,8 +27,9 @@ BEHIND_READY_MIN = 100
 _Mark = tuple[int, int, int, int, int, int]
 """At the end of a second: the second, then as in HistoryPoint, in totals."""
 
-_encode = msgspec.msgpack.Encoder().encode
 NO_RATES = Rates()
+
+_encode = msgspec.msgpack.Encoder().encode
 
 
 _decode_head = msgspec.msgpack.Decoder(HistoryHead).decode
@@ -38,17 +39,20 @@ class Pace:
     """The totals of a queue at the ends of its last seconds, each list from old to new: `fine` one a second for as long
     as a rate looks back, `coarse` one in ten for as long as a trend does. Both begin with one that is older."""
 
-    __slots__ = ("behind_since_ms", "coarse", "fine")
+    __slots__ = ("behind_since_ms", "coarse", "fine", "rated", "rated_in")
 
     def __init__(self, base: _Mark) -> None:
         self.fine = [base]
         self.coarse = [base]
         self.behind_since_ms = 0
+        self.rated = NO_RATES  # as they were in second `rated_in`, if nothing was added since
+        self.rated_in = 0
 
     def add(self, mark: _Mark) -> None:
         """The queue changed in this second."""
         second = mark[0]
         fine, coarse = self.fine, self.coarse
+        self.rated_in = 0
         if fine[-1][0] == second:
             fine[-1] = mark
         else:
@@ -73,23 +77,24 @@ class Pace:
         if not is_behind:
             self.behind_since_ms = 0
         elif not self.behind_since_ms:
-            self.behind_since_ms = base[0] * 1000
+            self.behind_since_ms = (base[0] + 1) * 1000  # when the second of the base was over
 
     def rates(self, now_ms: int) -> Rates:
         """Over the last whole seconds before this moment."""
-        last = now_ms // 1000 - 1
+        second = now_ms // 1000
+        if second != self.rated_in:
+            self.rated_in = second
+            self.rated = self._rates(second - 1)
+        return self.rated
+
+    def _rates(self, last: int) -> Rates:
         latest = self.fine[-1]
         if latest[0] <= last - TREND_SECONDS:
             return NO_RATES
         near, far = _before(self.fine, last - RATE_SECONDS), _before(self.coarse, last - TREND_SECONDS)
-        return Rates(
-            submitted_10s=latest[1] - near[1],
-            completed_10s=latest[2] - near[2],
-            failed_60s=latest[3] - far[3],
-            dead_60s=latest[4] - far[4],
-            # A backlog that neither grows nor shrinks any more is not behind but stuck.
-            behind_since_ms=self.behind_since_ms if latest[0] > last - RATE_SECONDS else 0,
-        )
+        # A backlog that neither grows nor shrinks any more is not behind but stuck.
+        behind_since_ms = self.behind_since_ms if latest[0] > last - RATE_SECONDS else 0
+        return Rates(latest[1] - near[1], latest[2] - near[2], latest[3] - far[3], latest[4] - far[4], behind_since_ms)
 
 
 def _before(marks: list[_Mark], second: int) -> _Mark:
@@ -110,13 +115,14 @@ class History:
         self._changes = changes
         self._queues_max = queues_max
         self._heads: dict[int, HistoryHead] = {}
-        self._paces: dict[int, Pace] = {}
+        self.paces: dict[int, Pace] = {}
+        """Of the queues that went in the last minutes, by number."""
+        self.marked: set[int] = set()
+        """The queues that got a point since this was last emptied; for one reader."""
         self._open: dict[int, Queue] = {}  # changed in `_second`, which runs
         self._second = 0
         self._closing: dict[int, Queue] = {}  # changed in `_closing_second`, which is over
         self._closing_second = 0
-        self.closed_in = 0
-        """The second in which a point was last written: rates have changed since."""
 
     def advance(self, touched: dict[int, Queue], now_ms: int) -> bool:
         """Write the points of a second that is over, and remember who changed in this one; whether there is more.
@@ -145,12 +151,12 @@ class History:
 
     def rates(self, queue: Queue, now_ms: int) -> Rates:
         """How fast a queue goes."""
-        pace = self._paces.get(queue.number)
+        pace = self.paces.get(queue.number)
         return NO_RATES if pace is None else pace.rates(now_ms)
 
     def total_rates(self, now_ms: int) -> Rates:
         """How fast all queues go together. Costs a pass over those that went in the last minutes."""
-        rates = [pace.rates(now_ms) for pace in self._paces.values()]
+        rates = [pace.rates(now_ms) for pace in self.paces.values()]
         return Rates(
             submitted_10s=sum(rate.submitted_10s for rate in rates),
             completed_10s=sum(rate.completed_10s for rate in rates),
@@ -195,7 +201,6 @@ class History:
         second = self._closing_second
         for number in list(self._closing)[: self._queues_max]:
             self._write_point(self._closing.pop(number), second)
-        self.closed_in = second
 
     def _write_point(self, queue: Queue, second: int) -> None:
         row, head = queue.row, self._head(queue)
@@ -204,10 +209,11 @@ class History:
         ready = sum(queue.ready)
         if totals == before and ready == head.ready:
             return
-        pace = self._paces.get(queue.number)
+        pace = self.paces.get(queue.number)
         if pace is None:
-            pace = self._paces[queue.number] = Pace((second - 1, *before, head.ready))
+            pace = self.paces[queue.number] = Pace((second - 1, *before, head.ready))
         pace.add((second, *totals, ready))
+        self.marked.add(queue.number)
         key = HISTORY_KEY.pack(BY_SECOND, queue.number, second % SECONDS_KEPT)
         counts = list(map(int.__sub__, totals, before))
         if head.second == second:  # the broker was started again within the second, or it is closed a second time
@@ -238,8 +244,8 @@ class History:
 
     def _forget_idle(self, second: int) -> None:
         """Rates of queues that have none any more: memory is for those that go."""
-        self._paces = {
-            number: pace for number, pace in self._paces.items() if pace.fine[-1][0] > second - 2 * TREND_SECONDS
+        self.paces = {
+            number: pace for number, pace in self.paces.items() if pace.fine[-1][0] > second - 2 * TREND_SECONDS
         }
 
 

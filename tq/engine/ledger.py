@@ -12,6 +12,7 @@ import msgspec
 
 from tq.engine.bounds import Bounds
 from tq.engine.changes import Changes
+from tq.engine.events import Events
 from tq.engine.grouping import Groups
 from tq.engine.history import History
 from tq.engine.lanes import BodyBudget, Lane, Ready
@@ -81,6 +82,16 @@ class Record(msgspec.Struct, gc=False):
         return State.IN_PROGRESS if self.lease is not None else self.state.state
 
 
+class Disk(msgspec.Struct, frozen=True):
+    """What the shell last said of the disk. `why_not_accepting` is empty if everything is taken; bytes are 0 where
+    there is no disk."""
+
+    why_not_accepting: str = ""
+    is_read_only: bool = False
+    free_bytes: int = 0
+    bytes_min: int = 0
+
+
 class Ledger:
     """Everything that the engine knows, loaded from the reader. Single-threaded; reads no clock."""
 
@@ -100,6 +111,8 @@ class Ledger:
         self.sessions: dict[int, Worker] = {}
         self.profiles: dict[tuple[object, ...], Profile] = {}
         self.history = History(self.changes, bounds.history_max)
+        self.events = Events(self.changes)
+        self.disk = Disk()
         self.waiters = Waiters(settings.broker.max_waiters)
         self.operations = Book(self.changes)
         self.stacks = Stacks()
@@ -177,10 +190,10 @@ class Ledger:
             put(Table.META, META_ENGINE, encode(self.meta))
             self._batch_sequence = self.meta.next_sequence
 
-    def keep_history(self, now_ms: int) -> bool:
-        """Write the points of the second that is over, and note the queues that changed in this one; whether there is
-        more to write at once."""
-        return self.history.advance(self._touched_queues, now_ms)
+    @property
+    def touched_queues(self) -> dict[int, Queue]:
+        """The queues whose counters this batch changes, by number."""
+        return self._touched_queues
 
     # -- finding ----------------------------------------------------------------------------------------------------
 

@@ -79,6 +79,7 @@ def register(ledger: Ledger, session: int, hello: WorkerHello, now_ms: int) -> l
             f"this connection is the one of worker {known.hello.name!r}", hint="one connection for each worker"
         )
     worker = ledger.workers.get(hello.incarnation)
+    is_back = worker is not None
     if worker is None:
         worker = ledger.workers[hello.incarnation] = Worker(hello, None, now_ms)
     elif worker.session is not None:
@@ -93,6 +94,7 @@ def register(ledger: Ledger, session: int, hello: WorkerHello, now_ms: int) -> l
     worker.connected_at_ms = worker.last_seen_at_ms = now_ms
     worker.is_draining = False
     ledger.sessions[session] = worker
+    ledger.events.add_worker(now_ms, "worker_back" if is_back else "worker_connected", hello.name)
     _check_by(ledger, worker.lost_at_ms(_heartbeat_interval_ms(ledger)))
     return _reconcile(ledger, worker, session, now_ms)
 
@@ -145,8 +147,10 @@ def disconnect(ledger: Ledger, session: int, now_ms: int) -> None:
     worker.session = None
     _leave_profile(ledger, worker)
     if not worker.leases:
+        ledger.events.add_worker(now_ms, "worker_left", worker.hello.name)
         del ledger.workers[worker.hello.incarnation]
         return
+    ledger.events.add_worker(now_ms, "worker_disconnected", worker.hello.name, leases=len(worker.leases))
     worker.deadline_ms = now_ms + ledger.settings.broker.reconnect_grace_ms
     _check_by(ledger, worker.deadline_ms)
 
@@ -290,6 +294,7 @@ def _give_up(
     ledger: Ledger, worker: Worker, message: str, evidence: str, running: set[bytes] | None, now_ms: int
 ) -> None:
     """Forget a worker; its tasks count a crash, or only those in `running` where that is known."""
+    ledger.events.add_worker(now_ms, "worker_lost", worker.hello.name, leases=len(worker.leases), reason=message)
     for lease in reversed(list(worker.leases.values())):  # the last first: each goes before the one put back just now
         if running is None or lease.id in running:
             crash(ledger, lease, message, evidence, now_ms)

@@ -26,7 +26,11 @@ def get_task(ledger: Ledger, request: GetTask) -> TaskReply:
     Raises:
         TaskNotFound: no such task.
     """
-    record = ledger.find(request.task_id)
+    return TaskReply(request.request_id, task_view(ledger, ledger.find(request.task_id)))
+
+
+def task_view(ledger: Ledger, record: Record) -> TaskView:
+    """All of a task whose rows are at hand."""
     stored, spec, state, lease, options = (
         record.stored,
         record.stored.spec,
@@ -35,7 +39,7 @@ def get_task(ledger: Ledger, request: GetTask) -> TaskReply:
         record.options,
     )
     current = record.current
-    view = TaskView(
+    return TaskView(
         id=record.id,
         task_type=spec.task_type,
         queue=spec.queue,
@@ -66,7 +70,6 @@ def get_task(ledger: Ledger, request: GetTask) -> TaskReply:
         resubmit_of=options.resubmit_of,
         resubmitted_as=state.resubmitted_as,
     )
-    return TaskReply(request.request_id, view)
 
 
 def _has_handler(ledger: Ledger, record: Record) -> bool:
@@ -91,10 +94,11 @@ def wait(ledger: Ledger, session: int, request: Wait, now_ms: int) -> OutcomeRep
 def list_queues(ledger: Ledger, request: ListQueues, now_ms: int) -> QueuePage:
     """All queues, by name."""
     queues = sorted(ledger.queues.values(), key=lambda queue: queue.row.name)
-    return QueuePage(request.request_id, [_queue_stats(ledger, queue, now_ms) for queue in queues])
+    return QueuePage(request.request_id, [queue_stats(ledger, queue, now_ms) for queue in queues])
 
 
-def _queue_stats(ledger: Ledger, queue: Queue, now_ms: int) -> QueueStats:
+def queue_stats(ledger: Ledger, queue: Queue, now_ms: int) -> QueueStats:
+    """All of one queue."""
     row = queue.row
     lanes = [lane for lane in queue.all_lanes() if lane.row.ready]
     moments = [moment for lane in lanes if (moment := lane.oldest_ready_at_ms(ledger.changes)) is not None]

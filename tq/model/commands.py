@@ -16,6 +16,7 @@ from tq.model.operations import OPERATION_ID_BYTES, RATE, RATE_MAX, UNDO_RATE, A
 from tq.model.selector import SELECTOR_CHARS_MAX
 from tq.model.signatures import SIGNATURES_MAX, TaskSignature
 from tq.model.task import PRIORITY_MAX, TaskSpec
+from tq.model.watching import HZ_MAX, SCOPES_MAX
 
 BATCH_MAX = 1_000
 """Tasks, leases or ids in one request: what bounds the time of one step of the engine."""
@@ -29,6 +30,7 @@ Limit = Annotated[int, Meta(ge=1, le=BATCH_MAX)]
 Count = Annotated[int, Meta(ge=0, le=1 << 53)]
 Name = Annotated[str, Meta(max_length=200)]
 Note = Annotated[str, Meta(max_length=2_000)]
+ScopeText = Annotated[str, Meta(max_length=2_000)]
 
 
 class Order(StrEnum):
@@ -488,13 +490,44 @@ class ListAudit(_Request, frozen=True, tag=50):
     cursor: Annotated[bytes, Meta(max_length=64)] = b""
 
 
+class Watch(_Request, frozen=True, tag=43):
+    """Be sent what is new in these scopes, as WatchFrame, up to `hz` times a second; instead of what was watched on
+    this connection before. Reply: Affected, then a first frame at once.
+
+    With the `boot_id` and `seq` of the last frame of the same scopes, the next one goes on where that one was; else it
+    is whole. `hz` 0: nothing is sent until the next Watch.
+    """
+
+    scopes: Annotated[list[ScopeText], Meta(min_length=1, max_length=SCOPES_MAX)]
+    hz: Annotated[float, Meta(ge=0, le=HZ_MAX)] = 2.0
+    boot_id: Name = ""
+    seq: Count = 0
+
+
+class WatchCredit(_Request, frozen=True, tag=44):
+    """So many more frames may be sent; a Watch begins with one. No reply.
+
+    To be given when the last frame has been dealt with: who is slow gets fewer frames, each with the latest.
+    """
+
+    frames: Annotated[int, Meta(ge=1, le=4)] = 1
+
+
+class Unwatch(_Request, frozen=True, tag=45):
+    """Watch nothing any more. Reply: Affected."""
+
+
+class GetAttention(_Request, frozen=True, tag=51):
+    """What somebody should look at, the most urgent first. Reply: AttentionReply."""
+
+
 Request = (
     Hello | Submit | GetTask | Wait | Cancel | ListTasks
     | Fetch | Ack | Nack | Release | Extend | ReportProgress | CancelledByWorker | Heartbeat | WorkerDied
     | ListQueues | PauseQueue | ResumeQueue | PurgeQueue | RetryDead | PurgeDead | Resubmit | GetSignature
     | ListWorkers | DrainWorker | GetStats | Backup
     | Why | TakeStack | StackTaken | GetWorker
-    | GetHistory
     | PrepareOperation | CommitOperation | ListOperations | GetOperation | CancelOperation | UndoOperation
     | CreateToken | ListTokens | RevokeToken | ListAudit
+    | GetHistory | Watch | WatchCredit | Unwatch | GetAttention
 )  # fmt: skip

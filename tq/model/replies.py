@@ -12,6 +12,7 @@ from tq.model.operations import Action, Operation, QueueCount
 from tq.model.signatures import TaskSignature
 from tq.model.stats import EngineStats, ProcessStats, QueueStats, WorkerInfo
 from tq.model.task import Outcome, StoredTask, TaskSummary, TaskView
+from tq.model.watching import Finding, ScopePart
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -201,6 +202,13 @@ class AuditPage(_Reply, frozen=True, tag=122):
     cursor: bytes = b""
 
 
+class AttentionReply(_Reply, frozen=True, tag=123):
+    """What somebody should look at, the most urgent first; `left_out` how many more there are."""
+
+    findings: list[Finding]
+    left_out: int = 0
+
+
 class Delivery(msgspec.Struct, array_like=True, frozen=True):
     """One leased task. `task` is the stored row, byte for byte."""
 
@@ -249,14 +257,31 @@ class Stopping(msgspec.Struct, array_like=True, frozen=True, tag_field="tag", ta
     """The broker closes this connection because it stops; come back later."""
 
 
+class WatchFrame(msgspec.Struct, array_like=True, frozen=True, tag_field="tag", tag=155):
+    """What is new in the scopes that are watched; none of the parts is there for a scope in which nothing is.
+
+    `boot_id` names the broker's memory that `seq` counts in; both go into the Watch after a lost connection. Each part
+    is a ScopePart, encoded once for all who are sent it.
+    """
+
+    boot_id: str
+    seq: int
+    now_ms: int
+    parts: list[msgspec.Raw]
+
+    def decoded(self) -> list[ScopePart]:
+        """The parts."""
+        return [msgspec.msgpack.decode(part, type=ScopePart) for part in self.parts]
+
+
 Reply = (
     Welcome | ErrorReply | Submitted | Settled | Affected | TaskReply | OutcomeReply
     | TaskPage | QueuePage | WorkerPage | StatsReply
     | WhyReply | StackReply | WorkerReply
     | SignatureReply
-    | HistoryReply
+    | HistoryReply | AttentionReply
     | Prepared | OperationReply | OperationPage
     | TokenPage | AuditPage
 )  # fmt: skip
-Push = Deliver | CancelRun | LeaseRevoked | Drain | StackWanted | Stopping
+Push = Deliver | CancelRun | LeaseRevoked | Drain | StackWanted | Stopping | WatchFrame
 FromBroker = Reply | Push

@@ -7,6 +7,7 @@ import msgspec
 
 from tq.model.commands import (
     Fetch,
+    GetAttention,
     GetHistory,
     GetSignature,
     GetStats,
@@ -24,6 +25,9 @@ from tq.model.commands import (
     Resubmit,
     StackTaken,
     Submit,
+    Unwatch,
+    Watch,
+    WatchCredit,
     Why,
 )
 from tq.model.errors import DiskFull, OutcomeUnknown, ShuttingDown, TqError
@@ -45,10 +49,12 @@ READS = frozenset(
         ListTokens,
         ListAudit,
     }
+    {GetTask, GetSignature, ListTasks, ListQueues, ListWorkers, GetStats, Why, GetWorker}
+    | {GetHistory, GetAttention, Watch, WatchCredit, Unwatch}
 )
 """Requests that change nothing, in memory or on disk."""
 
-SILENT = frozenset({Fetch, Heartbeat, ReportProgress, StackTaken})
+SILENT = frozenset({Fetch, Heartbeat, ReportProgress, StackTaken, WatchCredit})
 """Requests without a reply."""
 
 _WRITES = frozenset(get_args(Request)) - READS - {Hello}
