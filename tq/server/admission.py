@@ -49,8 +49,7 @@ READS = frozenset(
         ListTokens,
         ListAudit,
     }
-    {GetTask, GetSignature, ListTasks, ListQueues, ListWorkers, GetStats, Why, GetWorker}
-    | {GetHistory, GetAttention, Watch, WatchCredit, Unwatch}
+    | {GetAttention, Watch, WatchCredit, Unwatch}
 )
 """Requests that change nothing, in memory or on disk."""
 
