@@ -16,6 +16,7 @@ from tq.engine.plans import Plan
 from tq.engine.selecting import ScanStep, check_queues, exact_count, matches, plan_scan, scan
 from tq.model.commands import Cancel, Fetch, Order
 from tq.model.errors import InvalidArgument, QueueNotFound
+from tq.model.fingerprint import fingerprint
 from tq.model.ids import format_id
 from tq.model.replies import Affected
 from tq.model.selector import Selector, parse
@@ -162,6 +163,18 @@ def of_id(drawn: tuple[int, int]) -> tuple[str, Predicate]:
     return f"id:{shown}", lambda facts: format_id(facts.view.id).startswith(shown)
 
 
+def group_of(facts: Facts) -> str:
+    """The fingerprint of a dead letter, in hex; empty for others."""
+    if facts.view.state is not State.DEAD_LETTER:
+        return ""
+    return fingerprint(*error_of(facts), "").group.hex()
+
+
+def of_group(drawn: tuple[tuple[str, str], int]) -> tuple[str, Predicate]:
+    digits = fingerprint(*drawn[0], "").group.hex()[: drawn[1]]
+    return f"group:{digits}", lambda facts: group_of(facts).startswith(digits)
+
+
 terms: st.SearchStrategy[tuple[str, Predicate]] = st.one_of(
     names("queue", [*QUEUES, "mail*", "*2", "?ms", "none", "*"], lambda facts: [facts.view.queue]),
     names("type", [*TYPES, "send_*", "*.*"], lambda facts: [facts.view.task_type]),
@@ -172,6 +185,7 @@ terms: st.SearchStrategy[tuple[str, Predicate]] = st.one_of(
     st.sampled_from(
         ["ConnectTimeout", "httpx.connecttimeout", "ValueError", "*timeout*", "key*", "*10.0.?.7", "timeout", "*:*line"]
     ).map(of_errors),
+    st.tuples(st.sampled_from(ERRORS), st.sampled_from([1, 4, 16])).map(of_group),
     st.sampled_from(["timeout", "send", "report", "10.0", "line", "nothing"]).map(of_text),
     st.tuples(st.integers(1, 80), st.sampled_from([1, 20, 33, 34, 35, 36])).map(of_id),
     compared("age", [("0", 0), ("10m", 10 * MINUTE), ("45m", 45 * MINUTE), ("1h", HOUR)], lambda facts: facts.age_ms),
@@ -252,6 +266,13 @@ def test_a_selector_finds_what_a_plain_filter_finds(
         ("type:resize", False),
         ("age:>1h", False),
         ("state:dead_letter timeout", False),
+        ("state:dead_letter err:ValueError,httpx.connecttimeout queue:mail", True),
+        ("state:dead_letter -err:ValueError", True),
+        ("err:ValueError", False),
+        ("state:dead_letter err:Value*", False),
+        ("group:0123", True),
+        ("-group:0123", False),
+        ("-group:0123 state:dead_letter", True),
     ],
 )
 def test_counters_alone_tell_how_many_where_only_states_and_queues_are_asked_for(text: str, is_exact: bool) -> None:
@@ -275,6 +296,14 @@ def steps(rig: Rig, selector: Selector, order: Order = Order.ANY, as_of: int = 0
         ("state:dead_letter", Order.ANY, len(QUEUES)),
         ("state:dead_letter queue:mail", Order.AGE, 1),
         ("state:dead_letter queue:mail*", Order.AGE, 1),
+        ("state:dead_letter err:ValueError", Order.ANY, 1),
+        ("state:dead_letter err:connecttimeout", Order.AGE, 1),
+        ("state:dead_letter", Order.AGE, 1),
+        ("state:dead_letter", Order.ID, 1),
+        ("state:dead_letter id:0", Order.ANY, 1),
+        ("group:{group}", Order.ANY, 1),
+        ("group:{group}", Order.AGE, 1),
+        ("group:{none}", Order.AGE, 1),
         ("state:in_progress", Order.ID, 1),
         ("state:failed,pending", Order.ANY, 30),
         ("queue:none", Order.ANY, 0),
@@ -285,7 +314,8 @@ def test_a_selector_reads_the_smallest_index_that_holds_its_tasks(text: str, ord
     rig, facts = shop()
     some = next(task_id for task_id, each in facts.items() if each.view.state is State.COMPLETED)
 
-    step = steps(rig, parse(text.format(id=format_id(some))), order)
+    group = fingerprint(*ERRORS[1], "").group.hex()
+    step = steps(rig, parse(text.format(id=format_id(some), group=group, none="f" * 16)), order)
 
     assert step.examined <= len(step.records) + others_max, "a segment costs one more"
 

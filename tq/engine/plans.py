@@ -5,16 +5,18 @@ in the keys of that segment, never a count of rows: tasks, lanes and queues may 
 that does not change its place meanwhile is met exactly once.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
+from tq.engine.grouping import Group
 from tq.engine.ledger import Ledger, idempotency_key
 from tq.engine.matching import RecordTest, counts_from_ms, record_test
 from tq.engine.queues import Queue
-from tq.engine.tables import U32, DueKind, Table
+from tq.engine.tables import U32, DeadOrder, DueKind, Table
 from tq.model.commands import Order
-from tq.model.matching import text_test
+from tq.model.fingerprint import OTHER_GROUP, TYPE_CHARS_MAX
+from tq.model.matching import error_test, hex_test, text_test
 from tq.model.selector import ID_DIGITS, Field, HexTerm, NumberTerm, Relation, Selector, StateTerm, TextTerm
 from tq.model.task import State
 
@@ -25,6 +27,8 @@ MERGED_MAX = 256
 KEYS_MAX = 2_000
 """Idempotency keys that are looked up, over all queues: a few ms."""
 _INDEXED = frozenset({State.PENDING, State.FAILED, State.IN_PROGRESS, State.DEAD_LETTER})
+GroupTest = Callable[[Group], bool | None]
+"""Whether all dead letters of a failure group are meant, or none; None: each is to be looked at."""
 _FINAL = frozenset(state for state in State if state.is_final)
 
 
@@ -112,6 +116,7 @@ class _Planner:
         self.ledger = ledger
         self.selector = selector
         self.states = wanted_states(selector)
+        self.is_dead = self.states == {State.DEAD_LETTER}
         queues = wanted_queues(ledger, selector)
         self.is_of_all_queues = len(queues) == len(ledger.queues)
         self.queues = [queue for queue in queues if held(queue, self.states)]
@@ -122,14 +127,14 @@ class _Planner:
         ids = self._known_ids()
         if ids is not None:
             return self._of_ids(ids, order)
-        is_dead = self.states == {State.DEAD_LETTER}
         match order:
             case Order.QUEUE:
                 return (segment for queue in self.queues for segment in self._of_queue(queue))
-            case Order.AGE if is_dead:
+            case Order.AGE if self.is_dead:
                 return self._dead_by_time()
             case Order.ANY if not self._id_prefixes():
-                return self._anyhow(self.queues, b"", None)
+                by_group = self._dead_by_group()
+                return by_group if by_group is not None else self._anyhow(self.queues, b"", None)
             case _:
                 return self._by_id(b"", None)
 
@@ -175,14 +180,17 @@ class _Planner:
 
     def _by_id(self, rank: bytes, queue: str | None) -> Iterator[Segment]:
         table = Table.LEASES if self.states == {State.IN_PROGRESS} else Table.BODIES
+        prefix = b""
+        if self.is_dead:
+            table, prefix = Table.DEAD_INDEX, bytes([DeadOrder.ID])
         for low, high in _id_ranges(self._id_prefixes()):
-            yield Segment(rank + low, table, low=low, high=high, queue=queue)
+            yield Segment(rank + low, table, (prefix,), low, high, queue)
 
     # -- by queue -------------------------------------------------------------------------------------------------
 
     def _of_queue(self, queue: Queue) -> Iterable[Segment]:
         rank = _rank_of_queue(queue.row.name)
-        if self.states == {State.DEAD_LETTER} or not self._id_prefixes():
+        if self.is_dead or not self._id_prefixes():
             return self._anyhow([queue], rank, queue.row.name)
         return self._by_id(rank, queue.row.name)
 
@@ -227,11 +235,69 @@ class _Planner:
         low = self.ledger.due_floors[kind].to_bytes(_U64, "big")
         return Segment(rank, Table.DUE, (bytes([kind]),), low=low, queue=queue)
 
-    # -- dead letters by the moment of their death ----------------------------------------------------------------
+    # -- dead letters ---------------------------------------------------------------------------------------------
 
     def _dead_by_time(self) -> Iterator[Segment]:
-        numbers = tuple(U32.pack(queue.number) for queue in self.queues)
-        yield Segment(b"", Table.DEAD, numbers, is_timed=True)
+        """One segment, whose positions are the same in all three indexes: the next page may be of another."""
+        groups = self._group_prefixes()
+        queues = tuple(U32.pack(queue.number) for queue in self.queues)
+        if groups == ():
+            return
+        if groups is not None and len(groups) <= MERGED_MAX:
+            yield Segment(b"", Table.DEAD_INDEX, groups, is_timed=True)
+        elif self.is_of_all_queues or len(queues) > MERGED_MAX:
+            yield Segment(b"", Table.DEAD_INDEX, (bytes([DeadOrder.TIME]),), is_timed=True)
+        else:
+            yield Segment(b"", Table.DEAD, queues, is_timed=True)
+
+    def _dead_by_group(self) -> list[Segment] | None:
+        """The dead letters of the wanted groups, group by group; None where the selector says nothing of them."""
+        groups = self._group_prefixes() if self.is_dead else None
+        if groups is None:
+            return None
+        return [Segment(prefix, Table.DEAD_INDEX, (prefix,), is_timed=True) for prefix in groups]
+
+    def _group_prefixes(self) -> tuple[bytes, ...] | None:
+        tests = group_tests(self.selector)
+        if not any(is_narrow for _, is_narrow in tests):
+            return None
+        return tuple(
+            bytes([DeadOrder.GROUP]) + group.id
+            for group in self.ledger.groups.by_id.values()
+            if group.count and all(test(group) is not False for test, _ in tests)
+        )
+
+
+def group_tests(selector: Selector) -> list[tuple[GroupTest, bool]]:
+    """What the terms of a selector say of failure groups, and whether each leaves but a few of them."""
+    tests: list[tuple[GroupTest, bool]] = []
+    for term in selector.terms:
+        match term:
+            case HexTerm(field=Field.GROUP):
+                tests.append((_fingerprint_test(term), not term.is_inverted))
+            case TextTerm(field=Field.ERR) if all(pattern.literal is not None for pattern in term.patterns):
+                tests.append((_type_test(term), not term.is_inverted))
+            case _:
+                pass
+    return tests
+
+
+def _fingerprint_test(term: HexTerm) -> GroupTest:
+    begins = hex_test(term)
+    return lambda group: begins(group.id)
+
+
+def _type_test(term: TextTerm) -> GroupTest:
+    fits = error_test(term)
+
+    def test(group: Group) -> bool | None:
+        error_type = group.row.error_type
+        # Other errors have types of their own, and of a very long one the group has but the beginning.
+        if group.id == OTHER_GROUP or len(error_type) >= TYPE_CHARS_MAX:
+            return None
+        return fits(error_type, "")
+
+    return test
 
 
 def _rank_of_queue(name: str) -> bytes:

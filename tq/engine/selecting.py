@@ -1,16 +1,19 @@
 """Finding the tasks of a selector: a walk that can be taken up again, a bounded amount at a time."""
 
 import heapq
+from collections import Counter
 from collections.abc import Iterator
 
 import msgspec
 
 from tq.engine.ledger import Ledger, Record
 from tq.engine.matching import record_test
-from tq.engine.plans import Plan, Segment, held, plan_scan, wanted_queues, wanted_states
+from tq.engine.plans import GroupTest, Plan, Segment, group_tests, held, plan_scan, wanted_queues, wanted_states
+from tq.engine.queues import Queue
 from tq.engine.tables import READY_ROW, Table
 from tq.model.errors import InvalidArgument
-from tq.model.selector import Field, Selector, StateTerm, TextTerm, field_of
+from tq.model.selector import Field, Selector, TextTerm, field_of
+from tq.model.task import State
 
 __all__ = ["Plan", "ScanStep", "check_queues", "exact_count", "matches", "plan_scan", "scan"]
 
@@ -53,12 +56,29 @@ def exact_count(ledger: Ledger, selector: Selector) -> dict[str, int] | None:
 
     Queues without any are left out.
     """
-    for term in selector.terms:
-        if not isinstance(term, StateTerm) and field_of(term) is not Field.QUEUE:
+    states, tests = wanted_states(selector), [test for test, _ in group_tests(selector)]
+    others = sum(field_of(term) not in (Field.STATE, Field.QUEUE) for term in selector.terms)
+    if others > len(tests) or (tests and states != {State.DEAD_LETTER}):
+        return None
+    queues = wanted_queues(ledger, selector)
+    if tests:
+        return _count_groups(ledger, queues, tests)
+    return {queue.row.name: count for queue in queues if (count := held(queue, states))}
+
+
+def _count_groups(ledger: Ledger, queues: list[Queue], tests: list[GroupTest]) -> dict[str, int] | None:
+    names = {queue.number: queue.row.name for queue in queues}
+    counts: Counter[str] = Counter()
+    for group in ledger.groups.by_id.values():
+        answers = [test(group) for test in tests]
+        if not group.count or False in answers:
+            continue
+        if None in answers:
             return None
-    states = wanted_states(selector)
-    counts = {queue.row.name: held(queue, states) for queue in wanted_queues(ledger, selector)}
-    return {name: count for name, count in counts.items() if count}
+        for number, count in group.queues.items():
+            if number in names:
+                counts[names[number]] += count
+    return dict(counts)
 
 
 def scan(ledger: Ledger, plan: Plan, cursor: bytes, rows_max: int, found_max: int, now_ms: int) -> ScanStep:
