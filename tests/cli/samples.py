@@ -1,7 +1,9 @@
 """Values as a broker would answer them, for the tests of what is made of them."""
 
+from tq.model.groups import FailureGroup
 from tq.model.ids import make_id
 from tq.model.insight import Because, Explanation, HeldTask, Reason, TaskStack
+from tq.model.operations import QueueCount
 from tq.model.replies import StatsReply
 from tq.model.stats import EngineStats, ProcessStats, QueueStats, WorkerInfo
 from tq.model.task import AttemptRecord, Progress, State, TaskSummary, TaskView
@@ -220,4 +222,20 @@ STATS = StatsReply(
         rss_bytes=60 << 20,
         disk_free_bytes=10 << 30,
     ),
+)
+
+GROUP = FailureGroup(
+    fingerprint="8f31c0de12345678",
+    error_type="httpx.ConnectTimeout",
+    message="timed out after *s",
+    place="http.py:212 post()",
+    count=1_190_422,
+    queues=(QueueCount("webhooks.out", 1_190_000), QueueCount("mail", 422)),
+    queues_total=2,
+    first_died_at_ms=NOW_MS - 9 * 86_400_000,
+    last_died_at_ms=NOW_MS - 4_000,
+    deaths_per_minute=38.5,
+    sample=bytes(range(16)),
+    dead_total=1_200_000,
+    retried_total=12,
 )

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from tests.cli.samples import EXPLANATION, FAILED_ATTEMPT, HELD, ID, STACK, STATS, WORKER, queue, summary, view
+from tests.cli.samples import EXPLANATION, FAILED_ATTEMPT, GROUP, HELD, ID, STACK, STATS, WORKER, queue, summary, view
 from tq.cli.broker_view import queue_record, stats_record, worker_record
 from tq.cli.doctor import FINDINGS
 from tq.cli.exits import Exit
+from tq.cli.failures import group_record
 from tq.cli.insight_view import explanation_record, held_record, reason_record, stack_record
 from tq.cli.profiles import profile_record
 from tq.cli.task_view import outcome_record, summary_record, task_record
@@ -43,6 +44,7 @@ def _documented(title: str) -> str:
         ("Stack", list(stack_record(STACK))),
         ("Task in hand", list(held_record(HELD))),
         ("Queue", list(queue_record(queue()))),
+        ("Failure group", list(group_record(GROUP))),
         ("Worker", list(worker_record(WORKER))),
         ("Check", [*as_record([]), *CHECK["readings"][0]]),  # type: ignore[index]
         ("Profile", list(profile_record(Profile("host:1")))),

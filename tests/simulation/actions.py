@@ -333,6 +333,10 @@ def list_tasks(world: World, draw: Draw) -> None:
     world.list_tasks(wanted, draw.choose(list(Order)), draw.choose([False, True]), draw.choose([1, 2, 100]))
 
 
+def list_groups(world: World, draw: Draw) -> None:
+    world.list_groups(draw.choose([None, *QUEUES]))
+
+
 def repeat_request(world: World, draw: Draw) -> None:
     """A client or worker did not hear the answer and says it again."""
     recent = [
@@ -418,6 +422,7 @@ ACTIONS: dict[Action, int] = {
     resubmit: 2,
     wait: 2,
     list_tasks: 2,
+    list_groups: 2,
     repeat_request: 3,
     tick: 2,
     pass_time: 7,

@@ -93,7 +93,7 @@ class BrokerMachine(RuleBasedStateMachine):
     def bury_or_raise(self, data: st.DataObject, action: actions.Action) -> None:
         action(self.world, Drawn(data))
 
-    @rule(data=st.data(), action=st.sampled_from([actions.wait, actions.list_tasks]))
+    @rule(data=st.data(), action=st.sampled_from([actions.wait, actions.list_tasks, actions.list_groups]))
     def look(self, data: st.DataObject, action: actions.Action) -> None:
         action(self.world, Drawn(data))
 

@@ -27,6 +27,7 @@ from tq.model.commands import (
     Heartbeat,
     Hello,
     LeaseRef,
+    ListGroups,
     ListQueues,
     ListTasks,
     ListWorkers,
@@ -52,6 +53,7 @@ from tq.model.replies import (
     Deliver,
     Drain,
     ErrorReply,
+    GroupPage,
     LeaseRevoked,
     OutcomeReply,
     Push,
@@ -601,6 +603,21 @@ class World:
             raise AssertionError("a listing without an end")
         assert len(listed) == len(set(listed)), "a listing shows a task twice"
         assert set(listed) == expected
+
+    def list_groups(self, queue: str | None) -> None:
+        """The groups add up to the dead letters, each with one of its own as its sample."""
+        dead = {
+            task.spec.id
+            for task in self.model.tasks.values()
+            if task.state is State.DEAD_LETTER and queue in (None, task.spec.queue)
+        }
+        selector = "" if queue is None or queue not in self.model.queues else f"queue:{queue}"
+        page = self.engine.step(0, ListGroups(0, selector), self.now_ms)
+        assert isinstance(page, GroupPage)
+        if selector or queue is None:
+            assert sum(group.count for group in page.groups) == page.dead_total == len(dead), "I10"
+            assert all(group.sample in dead for group in page.groups), "a sample is no dead letter"
+        assert len(page.groups) <= self.bounds.groups_max + 1
 
 
 def _summary(message: Reply | Push) -> Sent:

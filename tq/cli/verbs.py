@@ -14,6 +14,7 @@ from tq.cli import (
     config,
     dead,
     doctor,
+    failures,
     inside,
     profiles,
     queues,
@@ -85,7 +86,10 @@ app.command("why", rich_help_panel=FOLLOW)(why.why)
 app.command("stats", rich_help_panel=OPERATE)(stats.stats)
 app.add_typer(check.app, name="check", rich_help_panel=OPERATE, help="For monitoring: check queue, broker, workers.")
 app.add_typer(queues.app, name="queue", rich_help_panel=OPERATE, help="Queues: list, pause, resume, purge.")
-app.add_typer(dead.app, name="dead", rich_help_panel=OPERATE, help="Dead letters: list, show, retry, purge, resubmit.")
+dead.app.command("groups")(failures.groups)
+app.add_typer(
+    dead.app, name="dead", rich_help_panel=OPERATE, help="Dead letters: groups, list, retry, purge, resubmit."
+)
 
 tasks.app.command("resubmit")(resubmit.resubmit)
 dead.app.command("resubmit")(resubmit.resubmit)

@@ -50,6 +50,7 @@ def is_repeatable(request: Request) -> bool:
             | commands.ResumeQueue()
             | commands.Resubmit()
             | commands.GetSignature()
+            | commands.ListGroups()
             | commands.ListWorkers()
             | commands.DrainWorker()
             | commands.GetStats()

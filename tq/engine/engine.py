@@ -11,6 +11,7 @@ from tq.engine import (
     confining,
     dispatching,
     explaining,
+    failures,
     inspecting,
     listing,
     operating,
@@ -47,6 +48,7 @@ from tq.model.commands import (
     Heartbeat,
     Hello,
     ListAudit,
+    ListGroups,
     ListOperations,
     ListQueues,
     ListTasks,
@@ -177,6 +179,8 @@ class Engine:
                 return viewing.list_workers(ledger, request)
             case GetStats():
                 return viewing.get_stats(ledger, request, now_ms)
+            case ListGroups():
+                return failures.list_groups(ledger, request, now_ms)
             case Why():
                 return explaining.why(ledger, request, now_ms)
             case GetHistory():

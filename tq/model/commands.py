@@ -11,6 +11,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from tq.model.groups import GroupOrder
 from tq.model.identity import Role
 from tq.model.operations import OPERATION_ID_BYTES, RATE, RATE_MAX, UNDO_RATE, Action, Overrides
 from tq.model.selector import SELECTOR_CHARS_MAX
@@ -342,6 +343,18 @@ class Backup(_Request, frozen=True, tag=30):
     directory: Annotated[str, Meta(max_length=4_000)]
 
 
+class ListGroups(_Request, frozen=True, tag=31):
+    """The failure groups that have dead letters. Reply: GroupPage.
+
+    `selector` may ask for queue, err, group, age (since the latest death) and free text in the error.
+    """
+
+    selector: Annotated[str, Meta(max_length=SELECTOR_CHARS_MAX)] = ""
+    order: GroupOrder = GroupOrder.COUNT
+    is_descending: bool = True
+    limit: Limit = 100
+
+
 class Why(_Request, frozen=True, tag=38):
     """Why a task is where it is. Reply: WhyReply."""
 
@@ -525,6 +538,7 @@ Request = (
     Hello | Submit | GetTask | Wait | Cancel | ListTasks
     | Fetch | Ack | Nack | Release | Extend | ReportProgress | CancelledByWorker | Heartbeat | WorkerDied
     | ListQueues | PauseQueue | ResumeQueue | PurgeQueue | RetryDead | PurgeDead | Resubmit | GetSignature
+    | ListGroups
     | ListWorkers | DrainWorker | GetStats | Backup
     | Why | TakeStack | StackTaken | GetWorker
     | PrepareOperation | CommitOperation | ListOperations | GetOperation | CancelOperation | UndoOperation

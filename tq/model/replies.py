@@ -6,6 +6,7 @@ Tags from 100 on are replies and from 150 on are pushes; a released tag never ch
 import msgspec
 
 from tq.model.credentials import AuditEntry, TokenInfo
+from tq.model.groups import FailureGroup
 from tq.model.history import QueueHistory
 from tq.model.insight import Explanation, TaskStack, WorkerView
 from tq.model.operations import Action, Operation, QueueCount
@@ -125,6 +126,14 @@ class StatsReply(_Reply, frozen=True, tag=110):
 
     engine: EngineStats
     process: ProcessStats | None = None
+
+
+class GroupPage(_Reply, frozen=True, tag=111):
+    """Failure groups, as many as were asked for. `total`: groups that match; `dead_total`: their dead letters."""
+
+    groups: list[FailureGroup]
+    total: int
+    dead_total: int
 
 
 class WhyReply(_Reply, frozen=True, tag=115):
@@ -278,6 +287,7 @@ Reply = (
     Welcome | ErrorReply | Submitted | Settled | Affected | TaskReply | OutcomeReply
     | TaskPage | QueuePage | WorkerPage | StatsReply
     | WhyReply | StackReply | WorkerReply
+    | GroupPage
     | SignatureReply
     | HistoryReply | AttentionReply
     | Prepared | OperationReply | OperationPage

@@ -1,0 +1,40 @@
+"""Failure groups as they are shown: the dead letters by what killed them."""
+
+from enum import StrEnum
+
+import msgspec
+
+from tq.model.operations import QueueCount
+
+QUEUES_SHOWN_MAX = 20
+"""Queues that are named of one group, those with the most dead letters first."""
+
+
+class GroupOrder(StrEnum):
+    """How groups are sorted; each can be reversed."""
+
+    COUNT = "count"  # dead letters now
+    LAST = "last"  # the moment of the latest death
+    FIRST = "first"  # of the first
+    RATE = "rate"  # deaths per minute
+
+
+class FailureGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """One error, as long as it has dead letters. Moments are ms since the epoch.
+
+    What it holds now, `count` and `queues`, is of the queues that were asked for; the rest is of all.
+    """
+
+    fingerprint: str  # 16 hex digits; all zeros: errors for which there was no room, together
+    error_type: str
+    message: str  # with * for what differs from task to task
+    place: str  # where the latest happened, such as "http.py:212 post()"; empty: not known
+    count: int
+    queues: tuple[QueueCount, ...]  # the largest first, at most QUEUES_SHOWN_MAX
+    queues_total: int
+    first_died_at_ms: int
+    last_died_at_ms: int
+    deaths_per_minute: float  # over the last minute
+    sample: bytes  # the id of a dead letter that is there now, the latest where possible
+    dead_total: int  # since the group is known, those that have left included
+    retried_total: int  # of these
