@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -42,13 +43,15 @@ class Asking:
         can_ask: bool = True,
     ) -> None:
         address, token = destination(address, token)
-        self._link = Link(
+        self._make_link: Callable[..., Link] = partial(
+            Link,
             _addresses(address),
             make_hello(token, name),
             connect_seconds=connect_timeout,
             reconnect_seconds=reconnect_timeout,
             can_ask=can_ask,
         )
+        self._link = self._make_link()
         self._make_id = IdMaker()
 
     async def __aenter__(self) -> Self:

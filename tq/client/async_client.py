@@ -8,12 +8,13 @@ from tq.client.dead import AsyncDead
 from tq.client.insight import AsyncInsight
 from tq.client.queues import AsyncQueues
 from tq.client.tasks import AsyncTasks
+from tq.client.watching import AsyncWatching
 from tq.client.workers import AsyncWorkers
 from tq.model.commands import Backup, GetStats
 from tq.model.replies import Affected, StatsReply
 
 
-class AsyncClient(AsyncTasks, AsyncQueues, AsyncDead, AsyncWorkers, AsyncInsight, Asking):
+class AsyncClient(AsyncTasks, AsyncQueues, AsyncDead, AsyncWorkers, AsyncInsight, AsyncWatching, Asking):
     """A client for one event loop. Connects when it is first used; `async with` connects at once, and closes.
 
     A lost connection is made again, and what was unanswered is asked again where that is safe: submits are (their

@@ -11,12 +11,13 @@ from tq.client.insight import Insight
 from tq.client.loop_thread import LoopThread
 from tq.client.queues import Queues
 from tq.client.tasks import Tasks
+from tq.client.watching import Watching
 from tq.client.workers import Workers
 from tq.model.commands import Request
 from tq.model.replies import Affected, Reply, StatsReply, Welcome
 
 
-class Client(Tasks, Queues, Dead, Workers, Insight):
+class Client(Tasks, Queues, Dead, Workers, Insight, Watching):
     """The blocking twin of AsyncClient: the same arguments, methods and errors, described there.
 
     Any number of threads may share one: their requests travel together, over one connection. After a fork, make a new

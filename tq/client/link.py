@@ -34,6 +34,7 @@ class Link:
         connect_seconds: for one address.
         reconnect_seconds: how long a request, or a connecting, is tried again after a loss.
         can_ask: at the first connecting, ssh may ask the person at the terminal.
+        on_push: called for what the broker sends unasked, on the event loop.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Link:
         connect_seconds: float,
         reconnect_seconds: float,
         can_ask: bool = False,
+        on_push: Callable[[Push], None] | None = None,
     ) -> None:
         self._find_addresses = addresses
         self._addresses: list[str] = []
@@ -51,6 +53,7 @@ class Link:
         self._connect_seconds = connect_seconds
         self._reconnect_seconds = reconnect_seconds
         self._can_ask = can_ask
+        self._on_push = on_push or _ignore
         self._random = Random()  # noqa: S311 - jitter, not a secret
         self._loop: asyncio.AbstractEventLoop | None = None
         self._connection: Connection | None = None
@@ -161,7 +164,7 @@ class Link:
                     return await Connection.open(
                         address,
                         self._hello,
-                        on_push=_ignore,
+                        on_push=self._on_push,
                         timeout=self._connect_seconds,
                         can_ask=self._can_ask and not had_connection,
                     )
