@@ -37,7 +37,7 @@ _TRACEBACK = """Traceback (most recent call last):
 
 
 async def operate(plan: Plan) -> list[Figure]:
-    """Pages, filters and counts over dead letters of 8 queues and 61 kinds of errors, one of them of one in 1,000."""
+    """Pages, filters and counts over dead letters of 8 queues and 63 failure groups, three of them of one in 1,000."""
     count = plan.count(DEAD_LETTERS)
     async with plan.rig() as rig:
         async with rig.client() as client:
