@@ -1,15 +1,24 @@
 """Selectors on the command line: as they are typed, with a mark where they make no sense."""
 
 import json
+import re
+import shlex
+import textwrap
+from pathlib import Path
 
 import pytest
 
+import tq
 from tests.cli.conftest import RunningBroker
 from tests.cli.processes import call_tq, run_tq
+from tests.cli.samples import summary
 from tests.cli.test_completion import _complete
-from tq.cli.selection import inverted_last, read_selector
+from tq.cli.selection import Listing, inverted_last, read_selector
 from tq.client.task import Task
+from tq.model.commands import Order
 from tq.model.errors import SelectorInvalid
+from tq.model.replies import TaskPage
+from tq.model.selector import Field, Selector
 from tq.model.task import State
 
 
@@ -82,6 +91,21 @@ def test_a_listing_that_is_cut_says_of_how_many(broker: RunningBroker, queue: st
     assert whole.stderr == ""
 
 
+def test_the_page_on_selectors_says_what_is_so() -> None:
+    page = (Path(tq.__file__).parent.parent / "docs" / "selectors.md").read_text()
+    commands = [shlex.split(line, comments=True) for line in re.findall(r"^    (tq \w+ list .*)$", page, re.MULTILINE)]
+    failing = re.findall(r"^    \$ tq (.*)\n((?:    .*\n)+)", page, re.MULTILINE)
+    (arguments, printed) = failing[0]
+
+    for command in commands:
+        assert call_tq("-u", "127.0.0.1:1", *command[1:]).returncode == 3, f"{command} is no slip, but for the broker"
+    done = call_tq(*shlex.split(arguments), "-u", "127.0.0.1:1")
+    assert (len(commands), len(failing)) == (4, 1)
+    assert done.stderr == textwrap.dedent(printed)
+    for field in Field:
+        assert f"| `{field}` |" in page
+
+
 def test_tags_are_given_to_a_submit_and_shown_with_the_task(broker: RunningBroker, queue: str) -> None:
     flags = ("--type", "send", "-q", queue, "--tag", "eu", "--tag", "nightly", "--tag", "eu")
     task_id = call_tq("submit", *flags, "-u", broker.address).stdout.strip()
@@ -105,3 +129,15 @@ def test_fields_states_and_queues_are_completed(broker: RunningBroker, queue: st
     assert _complete("tq task list stat", broker.address) == ["state:"]
     assert f"queue:{queue}" in _complete("tq dead list queue:q-", broker.address)
     assert _complete("tq task list state:p", broker.address) == ["state:pending"]
+
+
+def test_a_count_that_is_a_lower_bound_says_what_stopped_it() -> None:
+    class Counted:
+        def list_tasks(self, *_: object) -> TaskPage:
+            return TaskPage(0, [summary()] * 3, b"more", 9, 1_240, False, "rows", 2_000)
+
+    listing = Listing(Counted(), Selector(), Order.ANY, limit=3)  # type: ignore[arg-type]
+
+    assert listing.conclusion(len(list(listing))) == (
+        "3 shown of at least 1,240 (counting stopped after 2,000 rows); for more: --limit N or --all"
+    )

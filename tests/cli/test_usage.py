@@ -92,6 +92,7 @@ def test_the_address_comes_from_the_file_that_is_named_before_the_environment(tm
         (["-u", "db:1", "stats"], ["stats", "-u", "db:1"]),
         (["--url=db:1", "--color", "never", "queue", "list"], ["queue", "list", "--url=db:1", "--color", "never"]),
         (["queue", "list", "-u", "db:1"], ["queue", "list", "-u", "db:1"]),
+        (["-u", "db:1", "dead", "list", "--", "-text"], ["dead", "list", "-u", "db:1", "--", "-text"]),
         (["--help"], ["--help"]),
     ],
 )

@@ -128,6 +128,8 @@ def test_what_is_not_understood_is_refused_with_its_position(text: str, position
     [
         ("que:mail", "did you mean queue:?"),
         ("queues:mail", "did you mean queue:?"),
+        ("quue:mail", "did you mean queue:?"),
+        ("state:canceled", "did you mean cancelled?"),
         ("flavour:sweet", "fields are queue, type"),
         ("state:dead", "did you mean dead_letter?"),
         ("state:none", "one of pending"),

@@ -49,7 +49,8 @@ class RunByDefaultGroup(NounGroup):
 
 
 def verb_first(arguments: Sequence[str]) -> list[str]:
-    """The arguments with the options that stand before the verb moved to the end, where the verb reads them."""
+    """The arguments with the options that stand before the verb moved to the end, where the verb reads them; the end of
+    options is at a `--`."""
     kept: list[str] = []
     moved: list[str] = []
     start = 0
@@ -57,4 +58,5 @@ def verb_first(arguments: Sequence[str]) -> list[str]:
         stop = start + (1 if "=" in arguments[start] else 2)
         (moved if name in OF_VERBS else kept).extend(arguments[start:stop])
         start = stop
-    return [*kept, *arguments[start:], *moved]
+    end = arguments.index("--", start) if "--" in arguments[start:] else len(arguments)
+    return [*kept, *arguments[start:end], *moved, *arguments[end:]]

@@ -10,6 +10,7 @@ from tq.cli.reach import complete_queue
 from tq.model.commands import BATCH_MAX, Order
 from tq.model.errors import SelectorInvalid
 from tq.model.plain import plain
+from tq.model.replies import TaskPage
 from tq.model.selector import Field, Selector, StateTerm, Term, literal_term, parse
 from tq.model.task import State, TaskSummary
 
@@ -131,7 +132,7 @@ class Listing:
         self._is_descending = is_descending
         self._limit = limit
         self._has_more = False
-        self._count = ""
+        self._first: TaskPage | None = None
 
     def __iter__(self) -> Iterator[TaskSummary]:
         cursor, as_of, left = b"", 0, self._limit
@@ -139,8 +140,7 @@ class Listing:
             size = BATCH_MAX if left is None else min(BATCH_MAX, left)
             page = self._client.list_tasks(self._selector, self._order, self._is_descending, size, cursor, as_of)
             if not cursor:
-                at_least = "" if page.is_total_exact else "at least "
-                self._count = f"{at_least}{page.total:,}"
+                self._first = page
             yield from page.tasks
             left = None if left is None else left - len(page.tasks)
             cursor, as_of = page.cursor, page.as_of
@@ -150,6 +150,10 @@ class Listing:
 
     def conclusion(self, shown: int) -> str | None:
         """After the last of them: a sentence on what was not shown; None if nothing is known to be left."""
-        if not self._has_more or not shown:
+        first = self._first
+        if not self._has_more or first is None or (first.is_total_exact and shown >= first.total):
             return None
-        return f"{shown:,} shown of {self._count}; for more: --limit N or --all"
+        of_all = f"{first.total:,}"
+        if not first.is_total_exact:
+            of_all = f"at least {max(first.total, shown):,} (counting stopped after {first.examined:,} rows)"
+        return f"{shown:,} shown of {of_all}; for more: --limit N or --all"

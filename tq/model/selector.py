@@ -12,6 +12,7 @@
 A field that is not known is an error, never text to search for: a slip must not widen what is purged.
 """
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple, assert_never
 
@@ -232,11 +233,20 @@ def _read_field(text: str, at: int) -> tuple[Field | None, int]:
     try:
         return Field(name), end + 1
     except ValueError:
-        near = next((field for field in Field if name and (field.startswith(name) or name.startswith(field))), None)
+        near = _nearest(name, Field)
         hint = f"did you mean {near}:?" if near is not None else f"fields are {', '.join(Field)}"
         raise SelectorInvalid(
             f"there is no field {name[:60]!r}", hint=f"{hint}; put text with a colon in quotes", position=at
         ) from None
+
+
+def _nearest(name: str, known: Iterable[str]) -> str | None:
+    """The word that was meant, if that can be guessed."""
+    from difflib import get_close_matches  # only for a slip: most programs never make one
+
+    names = list(known)
+    begun = [each for each in names if name and (each.startswith(name) or name.startswith(each))]
+    return next(iter(begun or get_close_matches(name, names, n=1)), None)
 
 
 def _read_values(text: str, at: int, field: Field | None) -> tuple[list[_Value], int]:
@@ -339,7 +349,7 @@ def _state(value: _Value) -> State:
     try:
         return State(name)
     except ValueError:
-        near = next((state for state in State if name and state.startswith(name)), None)
+        near = _nearest(name, State)
         hint = f"did you mean {near}?" if near is not None else f"one of {', '.join(State)}"
         raise SelectorInvalid(f"{name[:60]!r} is not a state", hint=hint, position=value.position) from None
 
