@@ -68,6 +68,35 @@ async def test_a_wait_that_is_given_up_loses_nothing(broker: RealBroker) -> None
         await until_ready(stream, "given-up", 1)
 
 
+async def test_a_stream_turns_to_other_scopes_over_the_same_connection(broker: RealBroker) -> None:
+    async with AsyncClient(broker.address) as client:
+        await client.submit_task(Task("a", queue="turned"))
+        async with client.watch("totals", hz=10) as stream:
+            await anext(stream)
+            first = stream.welcome
+            stream.turn_to("queue:turned", "events", hz=5)
+            async with asyncio.timeout(20):
+                while not stream.rows("queue:turned"):
+                    await anext(stream)
+            assert stream.welcome is first is not None
+            assert stream.rows("totals") == {}
+            assert stream.address == broker.address
+
+
+async def test_a_stream_that_waits_turns_at_once(broker: RealBroker) -> None:
+    async with AsyncClient(broker.address) as client, client.watch("totals", hz=10) as stream:
+        await anext(stream)
+        stream.turn_to("totals", hz=0)
+        waiting = asyncio.ensure_future(anext(stream))
+        done, _ = await asyncio.wait({waiting}, timeout=0.3)
+        assert not done  # paused: nothing comes
+        stream.turn_to("totals", hz=10)
+        update = await asyncio.wait_for(waiting, 20)
+        assert update.now_ms
+        with pytest.raises(InvalidArgument):
+            stream.turn_to(hz=1)
+
+
 async def test_a_stream_outlives_a_restart_of_the_broker(tmp_path: Path) -> None:
     with real_broker(tmp_path / "data") as broker:
         async with AsyncClient(broker.address) as client, client.watch("queues", hz=10) as stream:

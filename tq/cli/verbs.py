@@ -23,6 +23,7 @@ from tq.cli import (
     stdio,
     submit,
     tasks,
+    top,
     up,
     why,
     worker,
@@ -83,6 +84,7 @@ app.command("status", rich_help_panel=FOLLOW, help="Show a task; short for: tq t
 tasks.app.command("stack")(inside.stack)
 app.command("why", rich_help_panel=FOLLOW)(why.why)
 
+app.command("top", rich_help_panel=OPERATE)(top.top)
 app.command("stats", rich_help_panel=OPERATE)(stats.stats)
 app.add_typer(check.app, name="check", rich_help_panel=OPERATE, help="For monitoring: check queue, broker, workers.")
 app.add_typer(queues.app, name="queue", rich_help_panel=OPERATE, help="Queues: list, pause, resume, purge.")

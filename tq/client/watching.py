@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,9 +13,9 @@ from tq.client.connection import Connection
 from tq.client.link import Link
 from tq.client.loop_thread import LoopThread
 from tq.model.commands import GetAttention, GetHistory, Watch, WatchCredit
-from tq.model.errors import InvalidArgument, ProtocolViolation
+from tq.model.errors import InvalidArgument
 from tq.model.history import HistoryPoint
-from tq.model.replies import AttentionReply, HistoryReply, Push, WatchFrame
+from tq.model.replies import AttentionReply, HistoryReply, Push, WatchFrame, Welcome
 from tq.model.watching import HZ_MAX, ROWS, SCOPES_MAX, Finding, Scope, parse_scope
 
 SILENCE_SECONDS_MIN = 10.0
@@ -64,6 +64,35 @@ class Stream:
         self._connection: Connection | None = None
         self._boot_id, self._seq = "", 0
         self._owes_credit = False
+        self._is_turned = False
+
+    @property
+    def address(self) -> str:
+        """Where the broker is that is watched, empty before the first connection."""
+        return self._connection.address if self._connection is not None else ""
+
+    @property
+    def welcome(self) -> Welcome | None:
+        """The broker's greeting, another one after each new connection; None before the first."""
+        return self._connection.welcome if self._connection is not None else None
+
+    def turn_to(self, *scopes: str, hz: float) -> None:
+        """Watch these from now on, over the same connection. `hz` 0: no update comes until the next turn.
+
+        Raises:
+            InvalidArgument: one of the scopes is none, or too many.
+        """
+        wanted = parse_scopes(scopes)
+        texts = [scope.text for scope in wanted]
+        if (texts, hz) == (self._scopes, self._hz):
+            return
+        if texts != self._scopes:
+            self._boot_id, self._seq = "", 0  # where to go on is known for the same scopes only
+            self._images.clear()
+        self._scopes, self._hz = texts, hz
+        self._kinds = {scope.text: scope.kind for scope in wanted}
+        self._is_turned = True
+        self._arrived.set()
 
     async def __aenter__(self) -> Self:
         return self
@@ -102,9 +131,10 @@ class Stream:
     async def _watch(self) -> Connection:
         """The connection, on which the next frame is on its way."""
         connection = self._connection
-        if connection is None or connection.is_ended:
+        if connection is None or connection.is_ended or self._is_turned:
             connection = await self._link.ready()
-            self._frames.clear()  # of the connection before
+            self._is_turned = False
+            self._frames.clear()  # of the connection before, or of other scopes
             await connection.request(Watch(connection.next_id(), self._scopes, self._hz, self._boot_id, self._seq))
             self._connection = connection
         elif self._owes_credit:
@@ -118,11 +148,13 @@ class Stream:
             self._arrived.clear()
             arriving = asyncio.ensure_future(self._arrived.wait())
             either: set[asyncio.Future[Any]] = {arriving, connection.closed}
-            seconds = max(SILENCE_SECONDS_MIN, _SILENT_BEATS / self._hz)
+            seconds = max(SILENCE_SECONDS_MIN, _SILENT_BEATS / self._hz) if self._hz else None
             try:
                 await asyncio.wait(either, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 arriving.cancel()
+        if self._is_turned:
+            return None
         if self._frames:
             return self._frames.popleft()
         if not connection.closed.done():
@@ -140,7 +172,7 @@ class Stream:
         changes = []
         for part in frame.decoded():
             if part.scope not in self._kinds or not (part.is_whole or part.scope in self._images):
-                raise ProtocolViolation(f"the broker sent a change of {part.scope!r}, which is not known here")
+                continue  # it was on its way when this stream turned to other scopes
             kind = ROWS[self._kinds[part.scope]]
             image = {} if part.is_whole else self._images[part.scope]
             rows = [kind.decode(row) for row in part.rows]
@@ -150,6 +182,17 @@ class Stream:
             self._images[part.scope] = image
             changes.append(Change(part.scope, part.is_whole, rows, part.gone, part.left_out))
         return Update(frame.boot_id, frame.seq, frame.now_ms, changes)
+
+
+def parse_scopes(scopes: Sequence[str]) -> list[Scope]:
+    """The scopes of one watch.
+
+    Raises:
+        InvalidArgument: one of them is none, or too many.
+    """
+    if not 0 < len(scopes) <= SCOPES_MAX:
+        raise InvalidArgument(f"{len(scopes)} scopes to watch", hint=f"1 to {SCOPES_MAX}")
+    return [parse_scope(scope) for scope in scopes]
 
 
 class AsyncWatching(Asking):
@@ -165,11 +208,9 @@ class AsyncWatching(Asking):
         Raises:
             InvalidArgument: one of the scopes is none, or too many.
         """
-        if not scopes or len(scopes) > SCOPES_MAX:
-            raise InvalidArgument(f"{len(scopes)} scopes to watch", hint=f"1 to {SCOPES_MAX}")
         if not 0 < hz <= HZ_MAX:
             raise InvalidArgument(f"{hz:g} updates a second", hint=f"more than 0, up to {HZ_MAX:g}")
-        return Stream(self._make_link, [parse_scope(scope) for scope in scopes], hz)
+        return Stream(self._make_link, parse_scopes(scopes), hz)
 
     async def history(self, *queues: str, by_minute: bool = False, since_ms: int = 0) -> dict[str, list[HistoryPoint]]:
         """What queues did in the last five minutes, second by second; the seconds in which nothing changed left out.

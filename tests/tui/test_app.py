@@ -1,0 +1,190 @@
+"""The shell around the screens: keys, freshness, filter, command line, help."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from textual.pilot import Pilot
+
+from tests.tui.dumps import lines, settled, text
+from tests.tui.fakes import NOW_MS, FakeFeed, finding, part, queue, totals
+from tq.model.identity import Role
+from tq.tui.app import Look, TopApp
+from tq.tui.feed import Disconnected
+from tq.tui.glyphs import ASCII
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@asynccontextmanager
+async def running(
+    size: tuple[int, int] = (120, 40), role: Role = Role.OPERATOR
+) -> AsyncIterator[tuple[TopApp, FakeFeed, "Pilot[None]", Clock]]:
+    feed, clock = FakeFeed(), Clock()
+    app = TopApp(feed, Look(ASCII), clock=clock)
+    async with app.run_test(size=size) as pilot:
+        feed.greet(role)
+        feed.frame(
+            part("totals", [totals()]),
+            part("queues", [queue("mail", ready=5), queue("orders", state="behind", severity=2), queue("idle")]),
+            part("attention", [finding("orders", "will not drain")]),
+            part("events", []),
+        )
+        await settled(pilot)
+        yield app, feed, pilot, clock
+
+
+async def test_the_broken_queue_is_on_top_and_says_so_in_a_word() -> None:
+    async with running() as (app, _, _, _):
+        rows = [line for line in lines(app) if "mail" in line or "orders" in line or "idle" in line]
+
+    assert rows[0].split()[1:4] == ["orders", "!", "behind"]
+    assert rows[1].split()[0:2] == ["idle", "="]
+
+
+async def test_the_header_names_broker_badge_role_and_freshness() -> None:
+    async with running() as (app, _, _, _):
+        assert lines(app)[0].split()[:7] == [
+            "tq", "prod@broker-1", "[PRODUCTION]", "operator", "anna", "2", "Hz",
+        ]  # fmt: skip
+        assert "LIVE" in lines(app)[0]
+
+
+async def test_a_stream_that_is_silent_for_three_periods_is_called_stale() -> None:
+    async with running() as (app, _, _, clock):
+        clock.now += 6
+        app.draw_header()
+        await app.animator.wait_for_idle()
+
+        assert "STALE 6.0s" in lines(app)[0]
+        assert app.is_locked
+
+
+async def test_a_lost_connection_is_said_at_once() -> None:
+    async with running() as (app, feed, pilot, _):
+        feed.push(Disconnected("connection refused"))
+        await settled(pilot)
+
+        assert "LOST" in lines(app)[0]
+        assert app.is_locked
+        feed.greet()
+        await settled(pilot)
+        assert "LIVE" in lines(app)[0]
+
+
+async def test_a_paused_stream_asks_for_no_frames() -> None:
+    async with running() as (app, feed, pilot, _):
+        await pilot.press("Z")
+        await settled(pilot)
+
+        assert feed.watched[-1][1] == 0
+        assert "PAUSED" in lines(app)[0]
+        await pilot.press("Z")
+        assert feed.watched[-1][1] == 2.0
+
+
+async def test_a_terminal_that_lost_the_focus_is_fed_slowly() -> None:
+    async with running() as (app, feed, _, _):
+        app.on_app_blur()
+        assert feed.watched[-1][1] == 0.5
+        app.on_app_focus()
+        assert feed.watched[-1][1] == 2.0
+
+
+async def test_a_filter_shows_what_matches_and_escape_shows_all_again() -> None:
+    async with running() as (app, _, pilot, _):
+        await pilot.press("slash", *"-o*")
+        await pilot.press("enter")
+        await settled(pilot)
+        assert "orders" not in "\n".join(lines(app)[4:-8])
+        assert "2 of 3 queues" in text(app)
+
+        await pilot.press("escape")
+        await settled(pilot)
+        assert "3 of 3 queues" in text(app)
+
+
+async def test_the_cursor_stays_on_its_queue_when_another_comes_on_top() -> None:
+    async with running() as (app, feed, pilot, _):
+        await pilot.press("down")
+        feed.frame(part("queues", [queue("zzz", state="behind", severity=2)], is_whole=False), at_ms=NOW_MS + 500)
+        await settled(pilot)
+
+        under = next(line for line in lines(app) if line.startswith(" >"))
+        assert under.split()[1] == "idle"
+
+
+@pytest.mark.parametrize("typed", ["nonsense", "queue", "queues now"])
+async def test_a_wrong_command_says_what_is_wrong_and_stays_to_be_corrected(typed: str) -> None:
+    async with running() as (app, _, pilot, _):
+        await pilot.press("colon", *("space" if char == " " else char for char in typed), "enter")
+        await settled(pilot)
+
+        assert typed in lines(app)[-2]
+        assert list(app._notifications)
+
+
+async def test_the_help_lists_every_key_of_the_footer() -> None:
+    async with running() as (app, _, pilot, _):
+        hints = [hint.key for hint in app.here.hints] if app.here is not None else []
+        await pilot.press("question_mark")
+        await settled(pilot)
+        shown = text(app)
+
+        assert hints
+        assert all(key in shown for key in hints)
+        await pilot.press("escape")
+        await settled(pilot)
+        assert app.screen is app.here
+
+
+async def test_a_viewer_sees_why_a_key_does_nothing() -> None:
+    async with running(role=Role.VIEWER) as (app, _, pilot, _):
+        await pilot.press("question_mark")
+        await settled(pilot)
+
+        assert "viewer: needs operator" in text(app)
+
+
+async def test_the_palette_has_nothing_that_writes_a_file() -> None:
+    async with running() as (app, _, _, _):
+        names = [command.title for command in app.get_system_commands(app.screen)]
+
+    assert names
+    assert not [name for name in names if "screenshot" in name.lower() or "save" in name.lower()]
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24), (60, 12)])
+async def test_every_size_shows_queues_header_and_footer(size: tuple[int, int]) -> None:
+    async with running(size) as (app, _, _, _):
+        shown = lines(app)
+
+    assert shown[0].startswith(" tq")
+    assert "help" in shown[-1]
+    assert any("orders" in line for line in shown[3:])
+
+
+async def test_hostile_names_cannot_reach_the_terminal() -> None:
+    async with running() as (app, feed, pilot, _):
+        feed.frame(
+            part("queues", [queue("mail\x1b]0;owned\x07[red]\u202e", ready=1)]),
+            part("attention", [finding("\x1b[2J", "a\nb\x9b31m [bold]x[/]")]),
+        )
+        await settled(pilot)
+        shown = text(app)
+
+    assert not [char for char in shown if char != "\n" and not char.isprintable()]
+    assert "[bold]x[/]" in shown
+    assert "[red]" in shown
+
+
+async def test_quitting_lets_go_of_the_stream() -> None:
+    async with running() as (_, feed, pilot, _):
+        await pilot.press("q")
+        await settled(pilot)
+    assert feed.is_closed

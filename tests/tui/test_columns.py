@@ -1,0 +1,44 @@
+"""What fits is shown; what does not goes by rank, never the name."""
+
+import hypothesis.strategies as st
+from hypothesis import given
+from rich.cells import cell_len
+
+from tq.tui.columns import GAP, LEAD, Column, aligned, fit
+
+COLUMNS = (
+    Column("QUEUE", 16, is_elastic=True),
+    Column("READY", 8, is_number=True),
+    Column("IN/s", 8, is_number=True, rank=1),
+    Column("ETA", 6, is_number=True, rank=2),
+)
+
+
+def titles(width: int) -> list[str]:
+    return [COLUMNS[one.place].title for one in fit(COLUMNS, width)]
+
+
+def test_all_columns_are_shown_where_there_is_room() -> None:
+    assert titles(80) == ["QUEUE", "READY", "IN/s", "ETA"]
+
+
+def test_columns_of_the_highest_rank_go_first() -> None:
+    assert titles(LEAD + 16 + 8 + 8 + 2 * GAP) == ["QUEUE", "READY", "IN/s"]
+    assert titles(LEAD + 16 + 8 + GAP) == ["QUEUE", "READY"]
+
+
+def test_columns_without_a_rank_stay_and_the_elastic_one_shrinks() -> None:
+    assert titles(20) == ["QUEUE", "READY"]
+
+
+@given(st.integers(LEAD + 10, 300))
+def test_the_line_is_filled_and_never_overfull(width: int) -> None:
+    shown = fit(COLUMNS, width)
+    assert LEAD + sum(one.width for one in shown) + GAP * (len(shown) - 1) == width
+
+
+@given(st.text(), st.integers(1, 40), st.booleans())
+def test_text_from_anywhere_takes_exactly_its_cells(text: str, width: int, is_number: bool) -> None:
+    shown = aligned(text, width, is_number=is_number)
+    assert cell_len(shown) == width
+    assert all(char.isprintable() or char == " " for char in shown)

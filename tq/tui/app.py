@@ -1,0 +1,379 @@
+"""`tq top`: the application around the screens. It holds the stream, the mirror and the keys that work everywhere.
+
+The broker decides everything; the dashboard shows what the broker says and asks for what the user wants.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import ClassVar, NamedTuple
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.timer import Timer
+
+from tq.client.async_client import AsyncClient
+from tq.model.errors import InvalidArgument, TqError
+from tq.model.identity import Role
+from tq.model.watching import Finding, Totals
+from tq.tui.commandline import Place, completions, parse_command
+from tq.tui.feed import Connected, Disconnected, Feed, Frame, Greeting, Refused
+from tq.tui.figures import count
+from tq.tui.glyphs import Glyphs
+from tq.tui.mirror import Changed, Mirror
+from tq.tui.places import MODES, OPENS
+from tq.tui.screens.base import TopScreen
+from tq.tui.screens.help import HelpScreen
+from tq.tui.theme import DARK, NAMES, OWN
+from tq.tui.widgets.footer import Footer
+from tq.tui.widgets.header import LIVE, LOST, PAUSED, STALE, Header, Status, Tab
+from tq.tui.widgets.prompt import Prompt
+
+ALWAYS = ("totals", "attention")
+"""Scopes that every screen shows something of."""
+RATES_HZ = (0.5, 1.0, 2.0, 5.0, 10.0)
+BLURRED_HZ = 0.5
+CLOCK_SECONDS = 1.0
+
+
+class Look(NamedTuple):
+    """How it is drawn."""
+
+    glyphs: Glyphs
+    theme: str = DARK.name
+    hz: float = 2.0
+    is_utc: bool = True
+
+
+class TopApp(App[None]):
+    """The dashboard over one feed."""
+
+    TITLE = "tq top"
+    ENABLE_COMMAND_PALETTE = True
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+    CSS = """
+    Screen { background: $background; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(Binding(str(number), f"mode('{mode}')", mode, show=False) for number, mode in enumerate(MODES, start=1)),
+        Binding("colon", "ask(':')", "Command", show=False),
+        Binding("slash", "ask('/')", "Filter", show=False),
+        Binding("escape,left,h", "climb", "Back", show=False),
+        Binding("question_mark", "help", "Help", show=False),
+        Binding("Z", "pause", "Pause the stream", show=False),
+        Binding("plus", "faster(1)", "Faster", show=False),
+        Binding("minus", "faster(-1)", "Slower", show=False),
+        Binding("t", "utc", "Local time or UTC", show=False),
+        Binding("c", "copy_command", "Copy as a command", show=False),
+        Binding("q", "leave", "Quit", show=False),
+    ]
+
+    def __init__(
+        self,
+        feed: Feed,
+        look: Look,
+        client: AsyncClient | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """
+        Args:
+            client: for what is asked and done; closed at the end. None: there is only the stream, as in a recording.
+            clock: seconds, for how long ago a frame came.
+        """
+        super().__init__()
+        self.feed = feed
+        self.client = client
+        self.look = look
+        self.mirror = Mirror()
+        self.greeting: Greeting | None = None
+        self._clock = clock
+        self._hz = look.hz
+        self._is_paused = False
+        self._is_blurred = False
+        self._lost = ""
+        self._is_utc = look.is_utc
+        self._timer: Timer | None = None
+        for theme in OWN:
+            self.register_theme(theme)
+        self.theme = look.theme
+
+    # -- start and end ------------------------------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        """Show the queues at once, empty, and begin to listen."""
+        for mode, screen in MODES.items():
+            self.add_mode(mode, screen)
+        self.switch_mode("queues")
+        self.run_worker(self._listen(), name="feed", exclusive=True)
+        self._timer = self.set_interval(CLOCK_SECONDS, self._tell_time)
+
+    async def _listen(self) -> None:
+        async for told in self.feed.told():
+            match told:
+                case Frame():
+                    self._show(self.mirror.apply(told.changes, told.at_ms, self._clock()))
+                case Connected():
+                    self.greeting, self._lost = told.greeting, ""
+                    self.draw_header()
+                case Disconnected():
+                    self._lost = told.reason
+                    self.draw_header()
+                case Refused():
+                    self.exit(return_code=1, message=str(told.error))
+
+    async def on_unmount(self) -> None:
+        """Let go of the stream."""
+        await self.feed.close()
+        if self.client is not None:
+            await self.client.close()
+
+    # -- what is shown ------------------------------------------------------------------------------------------
+
+    @property
+    def role(self) -> Role:
+        """What the broker lets this session do."""
+        return self.greeting.role if self.greeting is not None else Role.NONE
+
+    @property
+    def here(self) -> TopScreen | None:
+        """The screen of the dashboard that is seen, dialogs over it left aside."""
+        return next((screen for screen in reversed(self.screen_stack) if isinstance(screen, TopScreen)), None)
+
+    @property
+    def now_ms(self) -> int:
+        """The broker's clock, as far as it is known."""
+        if not self.mirror.at_ms:
+            return 0
+        return self.mirror.at_ms + round(self.mirror.silence(self._clock()) * 1_000)
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether what is shown is too old to act on more than one thing."""
+        return bool(self._lost) or self.mirror.is_stale(self._clock(), self._hz)
+
+    def enter(self, screen: TopScreen) -> None:
+        """A screen came on top."""
+        self._watch(screen)
+        self.mirror.forget((*ALWAYS, *screen.scopes))
+        screen.draw(self.mirror, {scope: self._all_of(scope) for scope in (*ALWAYS, *screen.scopes)})
+        screen.say()
+        self.draw_header()
+
+    def _all_of(self, scope: str) -> Changed:
+        return Changed(True, dict(self.mirror.rows(scope)), [])
+
+    def _watch(self, screen: TopScreen | None) -> None:
+        hz = 0.0 if self._is_paused else min(self._hz, BLURRED_HZ) if self._is_blurred else self._hz
+        self.feed.watch((*ALWAYS, *(screen.scopes if screen is not None else ())), hz)
+
+    def rewatch(self) -> None:
+        """What the screen needs has changed, or how often."""
+        self._watch(self.here)
+
+    def _show(self, changes: Mapping[str, Changed]) -> None:
+        screen = self.here
+        if screen is not None and screen.is_mounted:
+            with self.batch_update():
+                screen.draw(self.mirror, changes)
+                screen.say()
+                self.draw_header()
+
+    def _tell_time(self) -> None:
+        if not self._is_paused:
+            self.draw_header()
+
+    def draw_header(self) -> None:
+        """Draw the two lines on top."""
+        screen = self.here
+        if screen is None or not screen.is_mounted:
+            return
+        greeting, now = self.greeting, self._clock()
+        freshness = LIVE
+        if self._lost:
+            freshness = LOST
+        elif self._is_paused:
+            freshness = PAUSED
+        elif self.mirror.is_stale(now, self._hz):
+            freshness = STALE
+        status = Status(
+            address=greeting.address if greeting is not None else "connecting ...",
+            badge=greeting.badge if greeting is not None else "",
+            role=greeting.role.value if greeting is not None else "",
+            actor=greeting.actor if greeting is not None else "",
+            freshness=freshness,
+            lag_ms=round(self.mirror.silence(now) * 1_000),
+            hz=self._hz,
+            now_ms=self.now_ms,
+            is_utc=self._is_utc,
+        )
+        screen.query_one(Header).show(status, self._tabs(), screen.mode, screen.crumb)
+
+    def _tabs(self) -> tuple[Tab, ...]:
+        totals = next(iter(self.mirror.rows("totals").values()), None)
+        dead = count(totals.dead) if isinstance(totals, Totals) and totals.dead else ""
+        return tuple(
+            Tab(str(number), mode, mode.capitalize(), dead if mode == "dead" else "")
+            for number, mode in enumerate(MODES, start=1)
+        )
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What somebody should look at, the most urgent first."""
+        return list(self.mirror.rows("attention").values())
+
+    # -- keys that work everywhere ------------------------------------------------------------------------------
+
+    def action_mode(self, mode: str) -> None:
+        """To another of the five places."""
+        self.switch_mode(mode)
+
+    def action_help(self) -> None:
+        """What can be pressed here."""
+        if self.here is not None and self.screen is self.here:
+            self.push_screen(HelpScreen(self.here))
+
+    def action_climb(self) -> None:
+        """One screen up."""
+        if len(self.screen_stack) > 1:
+            self.pop_screen()
+        elif self.here is not None and self.here.filter_text:
+            self._filter("")
+
+    def action_pause(self) -> None:
+        """Stop the stream, or let it go on."""
+        self._is_paused = not self._is_paused
+        if self._timer is not None:
+            (self._timer.pause if self._is_paused else self._timer.resume)()
+        self.rewatch()
+        self.draw_header()
+
+    def action_faster(self, steps: int) -> None:
+        """More or fewer frames a second."""
+        place = min(range(len(RATES_HZ)), key=lambda index: abs(RATES_HZ[index] - self._hz))
+        self._hz = RATES_HZ[min(max(place + steps, 0), len(RATES_HZ) - 1)]
+        self.rewatch()
+        self.draw_header()
+
+    def action_utc(self) -> None:
+        """Moments in the time of this machine, or in UTC."""
+        self._is_utc = not self._is_utc
+        self.draw_header()
+
+    def action_copy_command(self) -> None:
+        """Copy the command that prints what this screen shows."""
+        if self.here is not None:
+            self.copy(self.here.command)
+
+    def copy(self, text: str) -> None:
+        """Put text on the clipboard of the terminal (OSC 52), and say so."""
+        self.copy_to_clipboard(text)
+        self.notify(text, title="Copied", markup=False, timeout=4)
+
+    def action_leave(self) -> None:
+        """Up, or out from the top."""
+        if len(self.screen_stack) > 1:
+            self.pop_screen()
+        else:
+            self.exit()
+
+    def on_app_blur(self) -> None:
+        """Nobody looks: slower."""
+        self._is_blurred = True
+        self.rewatch()
+
+    def on_app_focus(self) -> None:
+        """Somebody looks again."""
+        self._is_blurred = False
+        self.rewatch()
+
+    def on_footer_pressed(self, message: Footer.Pressed) -> None:
+        """A hint was clicked: as if its key were pressed."""
+        self.simulate_key(_KEYS.get(message.key, message.key))
+
+    # -- command line and filter --------------------------------------------------------------------------------
+
+    def action_ask(self, kind: str) -> None:
+        """Open the line at the bottom."""
+        screen = self.here
+        if screen is None or self.screen is not screen:
+            return
+        if kind == "/" and not screen.filter_hint:
+            self.notify("there is nothing to filter here", severity="warning", markup=False)
+            return
+        hint = screen.filter_hint if kind == "/" else "queues, dead SELECTOR, task ID, help ..."
+        screen.query_one(Prompt).open(kind, screen.filter_text if kind == "/" else "", hint)
+
+    def complete(self, line: str) -> list[str]:
+        """Whole lines for what was typed so far."""
+        return completions(line, self.mirror.rows("queues"), ())
+
+    def on_prompt_left(self) -> None:
+        """Nothing was asked for."""
+        self._close_prompt()
+
+    def on_prompt_taken(self, message: Prompt.Taken) -> None:
+        """Do what was typed; a slip is said, and the line stays to be corrected."""
+        try:
+            if message.kind == "/":
+                self._filter(message.text)
+            else:
+                self.go(parse_command(message.text))
+        except InvalidArgument as error:
+            self.report(error)
+            return
+        self._close_prompt()
+
+    def _close_prompt(self) -> None:
+        for screen in self.screen_stack:
+            for prompt in screen.query(Prompt):
+                prompt.close()
+
+    def _filter(self, text: str) -> None:
+        if self.here is not None:
+            self.here.apply_filter(text.strip())
+            self.draw_header()
+
+    def report(self, error: TqError) -> None:
+        """Say what went wrong, and what to do."""
+        self.notify(error.hint or "", title=error.message, severity="error", markup=False, timeout=8)
+
+    def go(self, place: Place) -> None:
+        """To a place of the command line.
+
+        Raises:
+            InvalidArgument: there is no such place.
+        """
+        if place.screen == "quit":
+            self.exit()
+        elif place.screen == "help":
+            self.call_later(self.action_help)
+        elif place.screen in MODES:
+            self.switch_mode(place.screen)
+            if place.argument and self.here is not None:
+                self.here.apply_filter(place.argument)
+        else:
+            self.open(place)
+
+    def open(self, place: Place) -> None:
+        """A screen on top of this one.
+
+        Raises:
+            InvalidArgument: there is no such place.
+        """
+        make = OPENS.get(place.screen)
+        if make is None:
+            raise InvalidArgument(f"there is no screen {place.screen!r}")
+        self.push_screen(make(place.argument))
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The palette: places and themes. Nothing that writes a file where the application runs (Textual's own
+        "Screenshot" does, and behind a door that is the server)."""
+        del screen
+        for number, mode in enumerate(MODES, start=1):
+            yield SystemCommand(mode.capitalize(), f"key {number}", lambda mode=mode: self.action_mode(mode))
+        for name in NAMES:
+            yield SystemCommand(f"Theme {name}", "how it looks", lambda name=name: setattr(self, "theme", name))
+        yield SystemCommand("Quit", "key q", self.exit)
+
+
+_KEYS = {":": "colon", "?": "question_mark", "/": "slash", "Ent": "enter", "Spc": "space"}

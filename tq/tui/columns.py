@@ -1,0 +1,73 @@
+"""How a row becomes a line: which columns fit, how wide each is, and where the text in it is cut. Pure."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rich.cells import cell_len, set_cell_size
+
+from tq.model.plain import preview
+
+GAP = 1
+"""Blank cells between two columns."""
+LEAD = 3
+"""Cells before the first column: the cursor, the mark, a blank."""
+
+
+class Column(NamedTuple):
+    """One column. `width` in cells of the terminal; an elastic one gets what is left as well.
+
+    `rank`: 0 stays on every screen; of the others, the one with the highest rank goes first when it is narrow.
+    """
+
+    title: str
+    width: int
+    is_number: bool = False
+    rank: int = 0
+    is_elastic: bool = False
+
+
+class Cell(NamedTuple):
+    """What stands in a column: text from anywhere, made safe when drawn; and what it means ("good", "warn", "bad",
+    "dim", "strong", "accent", or "" for nothing in particular), which the theme gives a colour."""
+
+    text: str
+    style: str = ""
+
+
+class Fit(NamedTuple):
+    """A column that is shown: its place among all columns, and its width."""
+
+    place: int
+    width: int
+
+
+def fit(columns: Sequence[Column], width: int) -> list[Fit]:
+    """The columns that fit into `width` cells, in order, elastic ones widened to fill it."""
+    shown = list(range(len(columns)))
+
+    def taken() -> int:
+        return LEAD + sum(columns[index].width for index in shown) + GAP * (len(shown) - 1)
+
+    while taken() > width:
+        droppable = [index for index in shown if columns[index].rank]
+        if not droppable:
+            break
+        shown.remove(max(droppable, key=lambda index: (columns[index].rank, index)))
+    spare = width - taken()
+    elastic = [index for index in shown if columns[index].is_elastic]
+    widths = {index: columns[index].width for index in shown}
+    if spare > 0:
+        for turn, index in enumerate(elastic):
+            widths[index] += spare // len(elastic) + (turn < spare % len(elastic))
+    elif spare < 0 and elastic:
+        widths[elastic[0]] = max(1, widths[elastic[0]] + spare)
+    return [Fit(index, widths[index]) for index in shown]
+
+
+def aligned(text: str, width: int, *, is_number: bool) -> str:
+    """Text from anywhere in exactly `width` cells of one line: cut with an ellipsis, numbers to the right."""
+    shown = preview(text, width)
+    length = cell_len(shown)
+    if length > width:  # wide characters
+        return set_cell_size(shown, width)
+    return " " * (width - length) + shown if is_number else shown + " " * (width - length)

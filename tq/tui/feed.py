@@ -1,0 +1,146 @@
+"""Where the dashboard gets what it shows: a port with one frame after the other.
+
+`LiveFeed` is a broker through tq.client; a recording is another; tests push frames by hand.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from typing import NamedTuple, Protocol
+
+from tq.client.async_client import AsyncClient
+from tq.client.watching import Change, Stream
+from tq.model.errors import Kind, TqError
+from tq.model.identity import Role
+from tq.model.replies import Welcome
+
+RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
+"""Pauses between attempts to reach a broker that is gone; the last one from then on."""
+
+
+class Greeting(NamedTuple):
+    """Who is on the other side. `badge` is the cluster's own word for itself, such as PRODUCTION; empty: none."""
+
+    address: str
+    version: str
+    boot_id: str
+    role: Role
+    actor: str = ""
+    badge: str = ""
+    confirms_always: bool = False
+
+
+class Frame(NamedTuple):
+    """What is new. `at_ms` is the broker's clock."""
+
+    changes: Sequence[Change]
+    at_ms: int
+
+
+class Connected(NamedTuple):
+    """There is a connection, the first or another."""
+
+    greeting: Greeting
+
+
+class Disconnected(NamedTuple):
+    """There is none; it is being tried again."""
+
+    reason: str
+
+
+class Refused(NamedTuple):
+    """The broker does not give what was asked for; the feed has ended."""
+
+    error: TqError
+
+
+Told = Frame | Connected | Disconnected | Refused
+
+
+class Feed(Protocol):
+    """A source of frames."""
+
+    def watch(self, scopes: Sequence[str], hz: float) -> None:
+        """From now on these scopes, at most `hz` frames a second; 0: none until the next call. Latest wins: a reader
+        that is slow gets fewer frames, never old ones."""
+        ...
+
+    def told(self) -> AsyncIterator[Told]:
+        """Everything that happens, until the feed ends."""
+        ...
+
+    async def close(self) -> None:
+        """End it."""
+        ...
+
+
+class LiveFeed:
+    """A broker.
+
+    Args:
+        client: for the stream alone; closed with the feed. Its `reconnect_timeout` should be short, for a lost
+            connection is shown as soon as that is over, and tried again all the same.
+        badge: what the profile of the address calls the cluster.
+    """
+
+    def __init__(self, client: AsyncClient, *, badge: str = "", confirms_always: bool = False) -> None:
+        self._client = client
+        self._badge = badge
+        self._confirms_always = confirms_always
+        self._scopes: tuple[str, ...] = ("totals",)
+        self._hz = 1.0
+        self._stream: Stream | None = None
+        self._is_closed = False
+
+    def watch(self, scopes: Sequence[str], hz: float) -> None:
+        """See Feed."""
+        self._scopes, self._hz = tuple(dict.fromkeys(scopes)), hz
+        if self._stream is not None:
+            self._stream.turn_to(*self._scopes, hz=hz)
+
+    async def told(self) -> AsyncIterator[Told]:
+        """See Feed."""
+        failures = 0
+        while not self._has_ended():
+            self._stream = stream = self._client.watch(*self._scopes, hz=self._hz or 1.0)
+            stream.turn_to(*self._scopes, hz=self._hz)
+            greeted: Welcome | None = None
+            try:
+                async with stream:
+                    async for update in stream:
+                        failures = 0
+                        if stream.welcome is not None and stream.welcome is not greeted:
+                            greeted = stream.welcome
+                            yield Connected(self._greeting(greeted, stream.address))
+                        yield Frame(update.changes, update.now_ms)
+            except TqError as error:
+                if self._has_ended():
+                    return
+                if error.kind is not Kind.UNAVAILABLE:
+                    yield Refused(error)
+                    return
+                yield Disconnected(error.message)
+                await asyncio.sleep(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
+                failures += 1
+
+    def _greeting(self, welcome: Welcome, address: str) -> Greeting:
+        return Greeting(
+            address=address,
+            version=welcome.server_version,
+            boot_id=welcome.boot_id,
+            role=Role(welcome.role),
+            badge=self._badge,
+            confirms_always=self._confirms_always,
+        )
+
+    def _has_ended(self) -> bool:
+        return self._is_closed
+
+    async def close(self) -> None:
+        """See Feed."""
+        self._is_closed = True
+        with suppress(TqError):
+            if self._stream is not None:
+                await self._stream.close()
+            await self._client.close()

@@ -1,0 +1,16 @@
+"""Every screen of the dashboard, by the name that the command line uses. One line for each; all else finds it here."""
+
+from collections.abc import Callable, Mapping
+
+from tq.tui.screens.base import TopScreen
+from tq.tui.screens.queues import QueuesScreen
+from tq.tui.screens.workers import WorkersScreen
+
+MODES: Mapping[str, type[TopScreen]] = {
+    "queues": QueuesScreen,
+    "workers": WorkersScreen,
+}
+"""The tabs, in their order: the keys 1, 2, ..."""
+
+OPENS: Mapping[str, Callable[[str], TopScreen]] = {}
+"""Screens that are opened on top of another, from what they are about: a queue, a worker, a task, a selector."""

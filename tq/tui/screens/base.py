@@ -1,0 +1,126 @@
+"""What all screens have in common: a place in the dashboard, scopes of the stream, and one plain command that says the
+same."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, cast
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.screen import Screen
+from textual.widget import Widget
+
+from tq.tui.actions import ACTIONS, Target, why_not
+from tq.tui.mirror import Changed, Mirror
+from tq.tui.widgets.footer import Footer, Hint
+from tq.tui.widgets.header import Header
+from tq.tui.widgets.prompt import Prompt
+
+if TYPE_CHECKING:
+    from tq.tui.app import TopApp
+
+
+class Selection(NamedTuple):
+    """What an action would be done to: things of one kind by id, or all that a selector matches."""
+
+    target: Target
+    ids: tuple[str, ...] = ()
+    selector: str = ""
+
+    @property
+    def is_one(self) -> bool:
+        """Whether it is a single thing, named."""
+        return len(self.ids) == 1 and not self.selector
+
+
+class TopScreen(Screen[None]):
+    """A screen of the dashboard.
+
+    A subclass names its `mode` and `crumb`, watches `scopes`, yields its body from `body`, draws a frame in `draw`, and
+    says what is selected. It asks and acts through the app alone.
+    """
+
+    mode: ClassVar[str] = ""
+    """The tab that it belongs to."""
+    BINDINGS: ClassVar[list[BindingType]] = []
+    hints: ClassVar[tuple[Hint, ...]] = ()
+    """Keys of this screen alone, for the footer and the help."""
+
+    @property
+    def top(self) -> "TopApp":
+        """The application."""
+        return cast("TopApp", self.app)
+
+    @property
+    def crumb(self) -> str:
+        """Where one is, in a few words."""
+        raise NotImplementedError
+
+    @property
+    def scopes(self) -> Sequence[str]:
+        """What of the stream this screen needs, besides the totals."""
+        return ()
+
+    @property
+    def command(self) -> str:
+        """The command that prints the same."""
+        raise NotImplementedError
+
+    @property
+    def filter_text(self) -> str:
+        """The filter that is on; empty if none."""
+        return ""
+
+    @property
+    def filter_hint(self) -> str:
+        """What a filter of this screen looks like; empty: it has none."""
+        return ""
+
+    def body(self) -> ComposeResult:
+        """The widgets between header and footer."""
+        raise NotImplementedError
+
+    def draw(self, mirror: Mirror, changes: Mapping[str, Changed]) -> None:
+        """A frame came, or the screen is seen again (all that is watched counts as changed)."""
+
+    def apply_filter(self, text: str) -> None:
+        """Show only what matches.
+
+        Raises:
+            InvalidArgument: it cannot be understood.
+        """
+
+    def selection(self) -> Selection | None:
+        """What an action would be done to now; None: nothing."""
+        return None
+
+    def compose(self) -> ComposeResult:
+        """Header, body, prompt and footer."""
+        yield Header()
+        yield from self.body()
+        yield Prompt(self.top.complete)
+        yield Footer()
+
+    def on_screen_resume(self) -> None:
+        """The screen is on top: watch what it needs, and show what is known."""
+        self.top.enter(self)
+
+    def say(self, hints: Sequence[Hint] = ()) -> None:
+        """Draw the footer: what can be done here and now."""
+        selected = self.selection()
+        target = selected.target if selected is not None else None
+        role = self.top.role
+        wanted = [action for action in ACTIONS if set(action.targets) & set(self.targets)]
+        acting = [Hint(action.key, action.label, why_not(action, role, target)) for action in wanted]
+        looking = [*self.hints, *hints]
+        self.query_one(Footer).show([*looking, *acting, Hint(":", "cmd"), Hint("?", "help")])
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """The kinds of thing that can be selected here."""
+        return ()
+
+
+def only(widget: Widget, *, is_shown: bool) -> None:
+    """Show a widget or not, without a layout if that is how it is already."""
+    if widget.display is not is_shown:
+        widget.display = is_shown

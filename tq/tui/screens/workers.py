@@ -1,0 +1,123 @@
+"""Every worker process: what it runs, what it holds, when it was last heard of."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from tq.model.watching import WorkerLive
+from tq.tui.actions import Target
+from tq.tui.columns import Cell, Column
+from tq.tui.figures import since
+from tq.tui.glyphs import Glyphs, bar
+from tq.tui.mirror import Changed, Mirror
+from tq.tui.names import name_filter
+from tq.tui.rows import Id
+from tq.tui.screens.listing import ListScreen, Order
+
+SILENT_MS = 30_000
+"""A worker that was not heard of for this long is shown as such; the broker gives it up at three missed heartbeats."""
+
+COLUMNS = (
+    Column("WORKER", 16, is_elastic=True),
+    Column("STATUS", 12),
+    Column("BUSY", 11, is_number=True),
+    Column("LOAD", 10, rank=5),
+    Column("AHEAD", 6, is_number=True, rank=4),
+    Column("MEMORY", 8, is_number=True, rank=2),
+    Column("HOST", 12, rank=3),
+    Column("PID", 8, is_number=True, rank=6),
+    Column("SEEN", 7, is_number=True, rank=1),
+    Column("NOTE", 12, rank=7, is_elastic=True),
+)
+
+
+def status_cell(row: WorkerLive, now_ms: int, glyphs: Glyphs) -> Cell:
+    """The status as a glyph and a word."""
+    if row.status == "lost":
+        return Cell(f"{glyphs.broken} lost", "bad")
+    if row.status == "draining":
+        return Cell(f"{glyphs.paused} draining", "accent")
+    if row.note:
+        return Cell(f"{glyphs.slow} look", "warn")
+    if now_ms - row.seen_at_ms > SILENT_MS:
+        return Cell(f"{glyphs.slow} silent", "warn")
+    return Cell(f"{glyphs.fine} ok", "good")
+
+
+def worker_cells(row: WorkerLive, now_ms: int, glyphs: Glyphs) -> tuple[Cell, ...]:
+    """The cells of a worker, in the order of COLUMNS."""
+    return (
+        Cell(row.name),
+        status_cell(row, now_ms, glyphs),
+        Cell(f"{row.leases:,}/{row.slots:,}"),
+        Cell(bar(row.leases / row.slots if row.slots else 0.0, 10, glyphs), "accent"),
+        Cell(str(row.prefetched) if row.prefetched else "-", "dim"),
+        Cell(f"{row.rss_bytes >> 20:,} MiB" if row.rss_bytes else "-"),
+        Cell(row.host),
+        Cell(str(row.pid)),
+        Cell(since(row.seen_at_ms, now_ms)),
+        Cell(row.note, "warn"),
+    )
+
+
+def _attention(row: WorkerLive) -> int:
+    return {"lost": 0, "draining": 2}.get(row.status, 1 if row.note else 3)
+
+
+class WorkersScreen(ListScreen[WorkerLive]):
+    """The list of workers."""
+
+    mode = "workers"
+    noun = "worker"
+    empty = "No worker is connected. Start one: tq worker module:app"
+    target = Target.WORKER
+    opens = "worker"
+    columns = COLUMNS
+    orders = (
+        Order("attention", _attention, "STATUS"),
+        Order("name", lambda row: row.name, "WORKER"),
+        Order("busy", lambda row: -row.leases, "BUSY"),
+        Order("memory", lambda row: -row.rss_bytes, "MEMORY"),
+        Order("silent", lambda row: row.seen_at_ms, "SEEN"),
+    )
+
+    @property
+    def crumb(self) -> str:
+        """Where one is."""
+        return f"workers{self.suffix}"
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """Those that are shown: the broker sends 200, in the order that is wanted."""
+        order = self._order.name
+        return (f"workers:{order}" if order in ("name", "busy", "memory", "silent") else "workers",)
+
+    @property
+    def command(self) -> str:
+        """The same, printed."""
+        return "tq worker list"
+
+    @property
+    def filter_hint(self) -> str:
+        """An example."""
+        return "part of a name or host, or ip-10*; -old* leaves out"
+
+    def cells(self, row: WorkerLive) -> Sequence[Cell]:
+        """The cells of a worker."""
+        return worker_cells(row, self.top.now_ms, self.top.look.glyphs)
+
+    def shows(self, text: str) -> Callable[[WorkerLive], bool] | None:
+        """Workers whose names or hosts match."""
+        return name_filter(text, lambda row: (row.name, row.host))
+
+    def label(self, row_id: Id) -> str:
+        """The name, which is what commands take."""
+        row = self.list.row(row_id)
+        return row.name if row is not None else row_id
+
+    def draw(self, mirror: Mirror, changes: Mapping[str, Changed]) -> None:
+        """Only what changed."""
+        self.take(mirror, changes, self.scopes[0])
+
+    def action_sort(self, steps: int) -> None:
+        """By the next of the orders, in which the broker chooses the workers too."""
+        super().action_sort(steps)
+        self.top.rewatch()

@@ -1,0 +1,139 @@
+"""The two lines on top: which broker, who is asking, how fresh it is; and where in the dashboard one is."""
+
+from typing import ClassVar, NamedTuple
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tq.model.plain import plain
+from tq.tui.figures import clock, length
+
+LIVE, STALE, PAUSED, LOST, REPLAY = "LIVE", "STALE", "PAUSED", "LOST", "REPLAY"
+
+
+class Status(NamedTuple):
+    """What the header says. `lag_ms` is the age of what is shown; `link_ms` a round trip, 0 if not known."""
+
+    address: str = ""
+    badge: str = ""
+    role: str = ""
+    actor: str = ""
+    freshness: str = LIVE
+    lag_ms: int = 0
+    link_ms: int = 0
+    hz: float = 0.0
+    now_ms: int = 0
+    is_utc: bool = True
+
+
+class Piece(NamedTuple):
+    """A few words with one look; those of the highest rank go first where it is narrow."""
+
+    text: str
+    look: str = ""
+    rank: int = 0
+
+
+def status_pieces(status: Status) -> list[Piece]:
+    """The words of the first line."""
+    silent = length(status.lag_ms)
+    fresh = {
+        LIVE: Piece(LIVE, "live"),
+        STALE: Piece(f"{STALE} {silent}", "stale"),
+        PAUSED: Piece(f"{PAUSED} {silent}", "paused"),
+        LOST: Piece(f"{LOST} {silent}", "stale"),
+        REPLAY: Piece(REPLAY, "paused"),
+    }[status.freshness]
+    pieces = [Piece("tq", "name"), Piece(plain(status.address), "address")]
+    if status.badge:
+        pieces.append(Piece(f"[{plain(status.badge)}]", "badge"))
+    if status.role:
+        pieces.append(Piece(f"{status.role} {plain(status.actor)}".strip(), "", 2))
+    if status.link_ms:
+        pieces.append(Piece(f"link {status.link_ms} ms", "", 4))
+    pieces += [Piece(f"{status.hz:g} Hz", "", 5), fresh]
+    if status.now_ms:
+        pieces.append(Piece(clock(status.now_ms, is_utc=status.is_utc), "clock", 1))
+    return pieces
+
+
+def fitted(pieces: list[Piece], width: int) -> list[Piece]:
+    """The pieces that fit into a line, two blanks apart."""
+    kept = list(pieces)
+    while sum(len(piece.text) + 2 for piece in kept) > width and any(piece.rank for piece in kept):
+        kept.remove(max(kept, key=lambda piece: piece.rank))
+    return kept
+
+
+class Tab(NamedTuple):
+    """One of the five places. `note` is a number worth seeing from everywhere."""
+
+    key: str
+    mode: str
+    title: str
+    note: str = ""
+
+
+class Header(Widget):
+    """Both lines."""
+
+    DEFAULT_CSS = """
+    Header { dock: top; height: 2; background: $panel; color: $foreground; }
+    Header .header--name { text-style: bold; color: $primary; }
+    Header .header--address { text-style: bold; }
+    Header .header--badge { text-style: bold reverse; color: $error; }
+    Header .header--live { color: $success; text-style: bold; }
+    Header .header--stale { color: $error; text-style: bold reverse; }
+    Header .header--paused { color: $warning; text-style: bold; }
+    Header .header--clock { color: $text-muted; }
+    Header .header--tab { color: $text-muted; }
+    Header .header--here { color: $primary; text-style: bold underline; }
+    Header .header--crumb { text-style: bold; }
+    """
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        f"header--{name}"
+        for name in ("name", "address", "badge", "live", "stale", "paused", "clock", "tab", "here", "crumb")
+    }
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._status = Status()
+        self._tabs: tuple[Tab, ...] = ()
+        self._mode = ""
+        self._crumb = ""
+
+    def show(self, status: Status, tabs: tuple[Tab, ...], mode: str, crumb: str) -> None:
+        """Draw this, if it is not what is drawn already."""
+        new = (status, tabs, mode, crumb)
+        if new != (self._status, self._tabs, self._mode, self._crumb):
+            self._status, self._tabs, self._mode, self._crumb = new
+            self.refresh()
+
+    def _look(self, name: str) -> Style:
+        return self.get_component_rich_style(f"header--{name}") if name else self.rich_style
+
+    def render_line(self, y: int) -> Strip:
+        """The status, then the tabs."""
+        width = self.size.width
+        segments = self._status_line(width) if y == 0 else self._tab_line(width)
+        return Strip([Segment(" ", self.rich_style), *segments]).adjust_cell_length(width, self.rich_style)
+
+    def _status_line(self, width: int) -> list[Segment]:
+        pieces = fitted(status_pieces(self._status), width - 1)
+        return [one for piece in pieces for one in (Segment(piece.text, self._look(piece.look)), self._blank(2))]
+
+    def _tab_line(self, width: int) -> list[Segment]:
+        is_narrow = width < 100
+        segments = []
+        for tab in self._tabs:
+            title = f"{tab.key}{'' if is_narrow else ' '}{tab.title}{f' {tab.note}' if tab.note else ''}"
+            segments += [Segment(title, self._look("here" if tab.mode == self._mode else "tab")), self._blank(1)]
+            if not is_narrow:
+                segments.append(self._blank(1))
+        segments += [self._blank(1), Segment(f"> {plain(self._crumb)}", self._look("crumb"))]
+        return segments
+
+    def _blank(self, width: int) -> Segment:
+        return Segment(" " * width, self.rich_style)
