@@ -164,12 +164,13 @@ class Terminal:
         lines: int = 24,
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
+        program: Sequence[str] = TQ,
     ) -> None:
         self.seen = ""
         self._fd, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _ON_TERMINAL, os.ttyname(slave), *TQ, *arguments],
+            [sys.executable, "-c", _ON_TERMINAL, os.ttyname(slave), *program, *arguments],
             env=env or environment(),
             cwd=cwd,
             start_new_session=True,
@@ -180,6 +181,10 @@ class Terminal:
     def type(self, text: str) -> None:
         """Press keys."""
         os.write(self._fd, text.encode())
+
+    def resize(self, columns: int, lines: int) -> None:
+        """As when its window is dragged."""
+        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 
     def interrupt(self) -> None:
         """Press Ctrl-C, once more each second until it ends.
@@ -228,10 +233,15 @@ class Terminal:
 
 @contextlib.contextmanager
 def on_terminal(
-    *arguments: str, columns: int = 80, lines: int = 24, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    *arguments: str,
+    columns: int = 80,
+    lines: int = 24,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    program: Sequence[str] = TQ,
 ) -> Iterator[Terminal]:
     """A process on a terminal, ended at the end of the block."""
-    running = Terminal(arguments, columns=columns, lines=lines, env=env, cwd=cwd)
+    running = Terminal(arguments, columns=columns, lines=lines, env=env, cwd=cwd, program=program)
     try:
         yield running
     finally:

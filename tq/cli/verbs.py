@@ -14,6 +14,7 @@ from tq.cli import (
     config,
     dead,
     doctor,
+    door,
     failures,
     inside,
     profiles,
@@ -97,6 +98,7 @@ tasks.app.command("resubmit")(resubmit.resubmit)
 dead.app.command("resubmit")(resubmit.resubmit)
 
 app.add_typer(profiles.app, name="profile", rich_help_panel=REACH, help="Names for brokers: list.")
+app.command("door", rich_help_panel=REACH)(door.door)
 app.command("stdio", rich_help_panel=REACH)(stdio.stdio)
 
 app.command("backup", rich_help_panel=KEEP)(backup.backup)
