@@ -17,7 +17,7 @@ from tq.client.async_client import AsyncClient
 from tq.client.blocking import Client
 from tq.client.ssh import SECONDS_MIN, failure, open_tunnel, remote_command, seconds_for
 from tq.client.task import Task
-from tq.model.errors import ConnectFailed
+from tq.model.errors import AccessDenied, ConnectFailed
 
 pytestmark = pytest.mark.xdist_group("sshd")
 
@@ -77,6 +77,14 @@ async def test_a_key_may_be_confined_to_the_broker_by_a_command(client: str, ssh
     sshd.allow(f'restrict,command="tq stdio --socket {broker.data_dir}/tq.sock"')
     async with AsyncClient(sshd.address) as over_ssh:
         assert (await over_ssh.stats()).process is not None
+
+
+async def test_a_key_may_be_confined_to_a_role(client: str, sshd: Sshd, broker: RealBroker) -> None:
+    sshd.allow(f'restrict,command="tq stdio --role viewer --socket {broker.data_dir}/tq.sock"')
+    async with AsyncClient(sshd.address) as over_ssh:
+        assert (await over_ssh.connect()).role == "viewer"
+        with pytest.raises(AccessDenied):
+            await over_ssh.pause_queue("mail")
 
 
 async def test_a_connection_that_was_cut_is_made_again(client: str, sshd: Sshd, broker: RealBroker) -> None:

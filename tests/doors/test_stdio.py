@@ -1,5 +1,6 @@
 """`tq stdio`: bytes in, bytes out, and how it ends."""
 
+import getpass
 import os
 import signal
 import socket
@@ -12,10 +13,13 @@ import pytest
 
 from tests.cli.processes import TQ, call_tq, environment, on_terminal, run_tq
 from tests.client.real import RealBroker, real_broker
+from tq.client import blocking
+from tq.client.task import Task
 from tq.doors.stdio import Relay
-from tq.model.commands import GetStats, Hello
+from tq.model.commands import GetStats, Hello, ListAudit, PauseQueue, Request
 from tq.model.errors import ProtocolViolation, TqError
-from tq.model.replies import StatsReply, Welcome
+from tq.model.identity import Role
+from tq.model.replies import AuditPage, ErrorReply, StatsReply, Welcome
 from tq.protocol.codec import PROTOCOL_VERSION, decode_from_broker, encode_frame
 from tq.protocol.frames import FrameReader
 
@@ -31,7 +35,7 @@ class Client:
         )
         self._frames = FrameReader(1 << 20)
 
-    def ask(self, request: Hello | GetStats) -> object:
+    def ask(self, request: Request) -> object:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(encode_frame(request))
@@ -90,6 +94,48 @@ def test_a_person_who_runs_it_is_told_what_it_is_for() -> None:
     with on_terminal("stdio", "--socket", "/nowhere") as terminal:
         assert terminal.end() == 2
     assert "tq stats --url ssh://HOST" in terminal.seen
+
+
+@pytest.mark.parametrize(
+    ("asked", "limit", "got"),
+    [("admin", "viewer", "viewer"), ("viewer", "operator", "viewer"), ("worker", "producer", "viewer")],
+)
+def test_a_role_lowers_what_the_client_gets_and_never_raises_it(
+    asked: str, limit: str, got: str, broker: RealBroker
+) -> None:
+    client = Client("--socket", f"{broker.data_dir}/tq.sock", "--role", limit)
+
+    reply = client.ask(Hello(0, PROTOCOL_VERSION, role_max=Role(asked)))
+
+    assert isinstance(reply, Welcome)
+    assert reply.role == got
+    client.end()
+
+
+def test_a_lowered_client_does_not_get_up_by_greeting_again(broker: RealBroker) -> None:
+    client = Client("--socket", f"{broker.data_dir}/tq.sock", "--role", "viewer")
+    client.ask(Hello(0, PROTOCOL_VERSION))
+
+    again = client.ask(Hello(1, PROTOCOL_VERSION, role_max=Role.ADMIN))
+    pause = client.ask(PauseQueue(2, "mail"))
+
+    assert isinstance(again, ErrorReply)
+    assert isinstance(pause, ErrorReply)
+    assert (again.code, pause.code) == ("PROTOCOL_VIOLATION", "ACCESS_DENIED")
+    client.end()
+
+
+def test_the_audit_names_whom_the_client_acts_for_beside_the_user(broker: RealBroker) -> None:
+    with blocking.Client(broker.socket_address) as producer:
+        producer.submit_task(Task("x", queue="audited"))
+    client = Client("--socket", f"{broker.data_dir}/tq.sock", "--as", "anna")
+    client.ask(Hello(0, PROTOCOL_VERSION, acts_for="the queen"))
+    client.ask(PauseQueue(1, "audited", "because"))
+    page = client.ask(ListAudit(2))
+    client.end()
+
+    assert isinstance(page, AuditPage)
+    assert page.entries[0].actor == f"uid:{os.geteuid()} {getpass.getuser()} for anna"
 
 
 class Between:

@@ -9,6 +9,7 @@ from tq.model.commands import Hello, Submit, WorkerHello
 from tq.model.replies import Limits, Welcome
 from tq.model.settings import Settings
 from tq.model.task import TaskSpec
+from tq.server.access import NOBODY
 from tq.server.clock import Clock
 from tq.server.gate import Gate
 from tq.server.loop import TURN_SECONDS_MAX, UNSETTLED_BYTES_MAX, BrokerLoop, SyncPolicy
@@ -77,8 +78,10 @@ class Bench:
     def core(self) -> FakeCore:
         return self.cores[-1]
 
-    def session(self, session_id: int, *, is_worker: bool = False) -> FakeSession:
+    def session(self, session_id: int, *, is_worker: bool = False, is_greeted: bool = True) -> FakeSession:
         session = FakeSession(session_id, is_worker=is_worker)
+        if not is_greeted:
+            session.access = NOBODY
         self.loop.add(session)
         return session
 

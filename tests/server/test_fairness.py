@@ -109,7 +109,7 @@ async def test_a_stop_answers_those_who_do_not_read_too() -> None:
 
 async def test_a_worker_that_does_not_read_is_held_and_a_client_is_not() -> None:
     async with bench("never") as b:
-        worker, client = b.session(1), b.session(2)
+        worker, client = b.session(1, is_greeted=False), b.session(2)
         hello = Hello(0, 1, worker=WorkerHello("w", bytes(16), "h", 1, []))
         b.send(worker, hello, Fetch(0, 1))
         await worker.until(1)

@@ -7,6 +7,7 @@ import pytest
 from tests.server.bench import ID, bench, submit, worker_hello
 from tq.model.commands import Fetch, GetStats, GetTask, Heartbeat, Hello, Submit
 from tq.model.errors import InvalidArgument, StorageCorrupt, StorageFailed
+from tq.model.identity import Role
 from tq.model.replies import (
     Affected,
     Deliver,
@@ -260,7 +261,7 @@ async def test_a_defect_in_work_that_nobody_asked_for_ends_the_broker() -> None:
 
 async def test_a_client_and_a_worker_are_welcomed_and_a_worker_told_what_it_lost() -> None:
     async with bench() as b:
-        client, worker = b.session(1), b.session(2)
+        client, worker = b.session(1, is_greeted=False), b.session(2, is_greeted=False)
 
         def lose(_session: int, request: object) -> Reply | None:
             assert isinstance(request, Hello)
@@ -447,3 +448,17 @@ async def test_a_turn_is_bounded_and_what_is_left_keeps_its_place() -> None:
 
     assert first_turn == [1]
     assert [number for number, _ in b.core.stepped] == [1, 2, 3, 1]
+
+
+async def test_a_connection_is_greeted_once() -> None:
+    """Who lowers the role of a connection in its greeting relies on it, such as `tq stdio --role viewer`."""
+    async with bench() as b:
+        client = b.session(1, is_greeted=False)
+        b.send(client, Hello(0, 1, role_max=Role.VIEWER), Hello(0, 1, role_max=Role.ADMIN))
+        await client.until(2)
+
+    welcome, refusal = client.received
+    assert isinstance(welcome, Welcome)
+    assert welcome.role == "viewer"
+    assert isinstance(refusal, ErrorReply)
+    assert (refusal.code, client.access.role) == ("PROTOCOL_VIOLATION", Role.VIEWER)

@@ -57,13 +57,15 @@ async def test_pushes_of_a_lost_batch_are_dropped_and_workers_must_greet_again()
 async def test_a_full_disk_leaves_reads_and_refuses_writes() -> None:
     async with bench() as b:
         await fill_the_disk(b, b.session(1))
-        session = b.session(2)
+        session, new = b.session(2), b.session(3, is_greeted=False)
 
-        b.send(session, GetTask(1, ID), submit(2), Ack(3, []), Hello(4, 1), Heartbeat(0))
-        answers = await session.until(4)
+        b.send(session, GetTask(1, ID), submit(2), Ack(3, []), Heartbeat(0))
+        b.send(new, Hello(4, 1))
+        answers = await session.until(3)
+        welcomes = await new.until(1)
 
     assert answers[0] == Affected(1, 0)
-    assert isinstance(answers[3], Welcome)
+    assert isinstance(welcomes[0], Welcome)
     assert codes(session) == ["DISK_FULL", "DISK_FULL"]
     assert b.store.reopens == 1
     assert b.store.applied == [1]
@@ -75,7 +77,7 @@ async def test_a_worker_is_not_taken_while_the_disk_is_full() -> None:
     """It would be given tasks whose leases cannot be written."""
     async with bench() as b:
         await fill_the_disk(b, b.session(1))
-        worker = b.session(2)
+        worker = b.session(2, is_greeted=False)
 
         b.send(worker, worker_hello())
         await worker.until(1)

@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 import asyncssh
 
 from tq.model.errors import ConfigInvalid
+from tq.model.identity import Role
 from tq.model.plain import plain
-from tq.model.roles import Role
 
 ROLE_OPTION, NAME_OPTION = "tq-role", "tq-name"
 ROLE_DEFAULT: Final = Role.VIEWER

@@ -12,14 +12,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from tq.model.commands import Hello
 from tq.model.errors import ConnectFailed, ConnectionLost, ProtocolViolation, TqError
+from tq.model.identity import Role
 from tq.protocol.codec import decode_request, encode_frame
 from tq.protocol.frames import HEADER, HEADER_BYTES
 
 CHUNK_BYTES: Final = 1 << 16
 HELLO_BYTES_MAX: Final = 256 << 10
 """The largest greeting that a broker reads."""
+
+
+def lowered(role: Role, name: str) -> Callable[[Hello], Hello]:
+    """Of a client that may be no more than `role`, and acts for `name`, whatever it says of itself."""
+    return lambda hello: msgspec.structs.replace(hello, role_max=hello.role_max.within(role), acts_for=name)
 
 
 def connect(path: Path) -> socket.socket:

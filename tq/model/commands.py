@@ -81,12 +81,19 @@ class _Request(msgspec.Struct, array_like=True, frozen=True, tag_field="tag"):
 
 
 class Hello(_Request, frozen=True, tag=1):
-    """The first message of every connection, within 5 s and 256 KiB."""
+    """The first message of every connection, within 5 s and 256 KiB.
+
+    `role_max`: no more than this is wanted, whatever the other end could show; it stays for as long as the connection.
+    `acts_for`: who sits behind the client, such as the owner of a key at an SSH door. The audit shows it as what the
+    client says, beside what the broker found out.
+    """
 
     protocol_version: int
     client: Name = ""
     token: Name = ""
     worker: WorkerHello | None = None
+    role_max: Role = Role.ADMIN
+    acts_for: Name = ""
 
 
 class Submit(_Request, frozen=True, tag=2):

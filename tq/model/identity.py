@@ -20,6 +20,12 @@ class Role(StrEnum):
         """Whether this role is enough where `needed` is asked for."""
         return needed in _INCLUDED[self]
 
+    def within(self, limit: "Role") -> "Role":
+        """The most that both of them may."""
+        if self.may(limit):
+            return limit
+        return self if limit.may(self) else Role.VIEWER  # a producer is no worker, and looking is what both may
+
 
 _INCLUDED: dict[Role, frozenset[Role]] = {
     Role.NONE: frozenset({Role.NONE}),

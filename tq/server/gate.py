@@ -2,10 +2,13 @@
 
 import os
 
+import msgspec
+
 from tq.model.commands import Hello
 from tq.model.credentials import certificate_roles, parse_token
 from tq.model.errors import AccessDenied
 from tq.model.identity import Actor, Role
+from tq.model.plain import plain
 from tq.model.settings import Settings
 from tq.server.access import Access, Peer, user_name
 from tq.server.ports import Core
@@ -40,6 +43,11 @@ class Gate:
         access = self._known(core, peer, hello.token, now_ms)
         if access is None:
             access = self._anonymous(core, peer)
+        access = _as_wanted(access, hello)
+        if hello.role_max is Role.NONE:
+            raise AccessDenied(
+                "the greeting asks for the role none, which may do nothing", hint="ask for viewer or more"
+            )
         if access.role is Role.NONE:
             names = ", ".join(peer.certificate_names)
             raise AccessDenied(
@@ -85,3 +93,14 @@ class Gate:
         # Where there are no credentials to show, whoever is on this machine, or was let near on purpose, may do all.
         is_open = not (core.has_token() or self._has_client_ca) and (peer.is_local or self._is_insecure)
         return Access(actor, Role.ADMIN if is_open else Role.NONE, is_open=is_open)
+
+
+def _as_wanted(access: Access, hello: Hello) -> Access:
+    """With no more than the role that the greeting asks for, and named after whom it says it acts for.
+
+    That name is added to the one by which it is known here, never put in its place: anybody may say anything.
+    """
+    actor = access.actor
+    if hello.acts_for:
+        actor = msgspec.structs.replace(actor, name=f"{actor.name} for {plain(hello.acts_for)}")
+    return msgspec.structs.replace(access, actor=actor, role=access.role.within(hello.role_max))

@@ -6,9 +6,10 @@ import msgspec
 from structlog.typing import FilteringBoundLogger
 
 from tq.model.commands import Hello
-from tq.model.errors import AccessDenied
+from tq.model.errors import AccessDenied, ProtocolViolation
 from tq.model.replies import Reply, Settled, Welcome
 from tq.protocol.codec import to_reply
+from tq.server.access import NOBODY
 from tq.server.gate import Gate
 from tq.server.ports import Core, Session
 
@@ -33,8 +34,12 @@ class Greeting:
         """Greet one connection. None: it will be turned away, when its time has come.
 
         Raises:
+            ProtocolViolation: it was greeted before.
             TqError: the engine does not take this worker.
         """
+        if session.access is not NOBODY:
+            # What was asked for at first stays: whoever lowers the role of a connection that others use relies on it.
+            raise ProtocolViolation("this connection was greeted already", hint="open another one")
         try:
             access = self._gate.admit(core, session.peer, hello, now_ms)
         except AccessDenied as error:
