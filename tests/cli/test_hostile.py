@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from typer.main import get_command
 
 from tests.cli.hostile import LINE, NAME, TEXT, Stage, acted_on, set_up
-from tests.cli.processes import call_tq, daemon, environment, on_terminal
+from tests.cli.processes import Terminal, call_tq, daemon, environment, on_terminal
 from tq.cli.verbs import app
 from tq.client.loop_thread import LoopThread
 
@@ -20,6 +20,7 @@ WIDTH = 80
 LISTINGS: dict[str, Line] = {
     "task list": lambda stage: ["--all"],
     "dead list": lambda stage: ["--all"],
+    "dead groups": lambda stage: [],
     "queue list": lambda stage: [],
     "worker list": lambda stage: [],
 }
@@ -55,6 +56,7 @@ OTHERS: dict[str, Line] = {
 }
 
 ELSEWHERE = {
+    "top",  # its screens: tests/tui
     "stdio",  # the bytes of the protocol, for a program
     "up", "broker", "worker run",  # their logs: tests/server/test_logging.py, tests/worker/test_logs.py
     # No text of strangers:
@@ -128,13 +130,15 @@ def _holds_hostile(value: object) -> bool:
 @pytest.mark.parametrize("verb", LISTINGS)
 def test_a_listing_keeps_its_layout_on_a_terminal(stage: Stage, verb: str) -> None:
     names = call_tq(*_line(verb, stage, "-o", "name")).stdout.splitlines()
+    notes = call_tq(*_line(verb, stage)).stderr.splitlines()
 
     with on_terminal(*_line(verb, stage), columns=WIDTH, env=environment(NO_COLOR="1")) as terminal:
         assert terminal.end() == 0
 
-    lines = terminal.seen.splitlines()
-    assert acted_on(terminal.seen) == set()
-    assert len(lines) == len(names) + 1
+    seen = _whole_lines(terminal)
+    lines = seen.splitlines()
+    assert acted_on(seen) == set()
+    assert len(lines) == 1 + len(names) + len(notes)
     assert max(map(cell_len, lines)) <= WIDTH
 
 
@@ -143,8 +147,14 @@ def test_one_thing_keeps_its_layout_on_a_terminal(stage: Stage, verb: str) -> No
     with on_terminal(*_line(verb, stage), columns=WIDTH, env=environment(NO_COLOR="1")) as terminal:
         assert terminal.end() == 0
 
-    assert acted_on(terminal.seen) == set()
-    assert max(map(cell_len, terminal.seen.splitlines())) <= WIDTH
+    seen = _whole_lines(terminal)
+    assert acted_on(seen) == set()
+    assert max(map(cell_len, seen.splitlines())) <= WIDTH
+
+
+def _whole_lines(terminal: Terminal) -> str:
+    """What was seen, also where a read ended between the two characters with which a terminal ends a line."""
+    return terminal.seen.replace("\r\n", "\n")
 
 
 @pytest.mark.parametrize("verb", ["dead list", "dead show"])
@@ -153,7 +163,7 @@ def test_colours_are_the_only_sequences_that_a_terminal_gets(stage: Stage, verb:
         assert terminal.end() == 0
 
     assert "\x1b[" in terminal.seen
-    assert acted_on(re.sub("\x1b\\[[0-9;]*m", "", terminal.seen)) == set()
+    assert acted_on(re.sub("\x1b\\[[0-9;]*m", "", _whole_lines(terminal))) == set()
 
 
 def test_markup_in_a_name_is_shown_as_it_is(stage: Stage) -> None:
