@@ -12,11 +12,13 @@ from tq.engine import watching
 from tq.engine.board import Board
 from tq.model.commands import (
     Cancel,
+    CommitOperation,
     GetAttention,
     GetStats,
     Heartbeat,
     ListQueues,
     PauseQueue,
+    PrepareOperation,
     ResumeQueue,
     Unwatch,
     Watch,
@@ -24,7 +26,8 @@ from tq.model.commands import (
 from tq.model.errors import InvalidArgument, TooManyRequests, TqError
 from tq.model.history import Rates
 from tq.model.ids import format_id
-from tq.model.replies import Affected, QueuePage, StatsReply, WatchFrame
+from tq.model.operations import Action, OperationState
+from tq.model.replies import Affected, OperationReply, Prepared, QueuePage, StatsReply, WatchFrame
 from tq.model.task import State
 from tq.model.watching import QUEUE_ROWS_MAX, QueueLive
 
@@ -261,7 +264,21 @@ def fresh(rig: Rig, scope: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "scope", ["", "queue", "queue:", "nothing", "task:xyz", "totals:x", "workers:age", "queues:a b", "queue:\x1b[2J"]
+    "scope",
+    [
+        "",
+        "queue",
+        "queue:",
+        "nothing",
+        "task:xyz",
+        "totals:x",
+        "ops:x",
+        "workers:age",
+        "groups:tag:x",
+        "groups:err:",
+        "queues:a b",
+        "queue:\x1b[2J",
+    ],
 )
 def test_what_is_no_scope_is_refused_and_changes_nothing(scope: str) -> None:
     rig = filled()
@@ -361,6 +378,47 @@ def test_what_was_done_and_who_came_are_events_and_outlive_a_restart() -> None:
 
     rig.restart()
     assert [event.action for event in fresh(rig, "events").values()] == ["pause"]
+
+
+def test_failure_groups_come_grow_and_go() -> None:
+    rig = Rig()
+    hand = rig.worker()
+    viewer = Viewer(rig, "groups", "groups:queue:other", "groups:err:ValueError")
+    rig.submit(task(1, max_retries=0), task(2, max_retries=0), task(3, max_retries=0))
+    hand.nack(*hand.fetch(2), error_type="ValueError")
+    hand.nack(*hand.fetch(1), error_type="KeyError")
+    viewer.next()
+    assert [(row.error_type, row.count) for row in viewer.rows("groups").values()] == [
+        ("ValueError", 2),
+        ("KeyError", 1),
+    ]
+    assert [row.error_type for row in viewer.rows("groups:err:ValueError").values()] == ["ValueError"]
+    assert viewer.rows("groups:queue:other") == {}
+
+    rig.pass_time(31 * 24 * 60 * MINUTE)  # beyond their retention
+    viewer.next()
+    assert viewer.rows("groups") == {}
+
+
+def test_operations_are_followed() -> None:
+    rig = filled(3)
+    viewer = Viewer(rig, "ops")
+    viewer.next()
+    assert viewer.rows("ops") == {}
+
+    reply = rig.step(PrepareOperation(1, Action.CANCEL, "queue:q*"))
+    rig.turn()
+    prepared = reply if reply is not None else rig.take_sent(CLIENT)[-1]
+    assert isinstance(prepared, Prepared)
+    rig.ask(CommitOperation(1, prepared.token, "tidy", 1), OperationReply)
+    viewer.next()
+    (operation,) = viewer.rows("ops").values()
+    assert (operation.action, operation.total, operation.reason) == (Action.CANCEL, 3, "tidy")
+
+    for _ in range(5):
+        viewer.next()
+    (operation,) = viewer.rows("ops").values()
+    assert (operation.state, operation.done) == (OperationState.DONE, 3)
 
 
 def test_a_rate_falls_though_nothing_happens_any_more() -> None:

@@ -10,8 +10,9 @@ from typing import Any
 import structlog
 from structlog.typing import FilteringBoundLogger
 
+from tq.engine.ledger import Disk
 from tq.engine.tables import Table, TokenRow, Writes
-from tq.model.commands import Backup, Fetch, GetTask, Heartbeat, Hello, ReportProgress, Request, Submit
+from tq.model.commands import Backup, Fetch, GetTask, Heartbeat, Hello, ReportProgress, Request, Submit, Watch
 from tq.model.credentials import Token
 from tq.model.errors import AccessDenied, TqError
 from tq.model.identity import Actor, Role
@@ -31,6 +32,8 @@ class FakeCore:
         self.disconnected: list[int] = []
         self.identified: dict[int, Actor] = {}
         self.advanced: list[int] = []
+        self.shown: list[int] = []
+        self.disks: list[Disk] = []
         self.opened: list[int] = []
         self.held: set[int] = set()
         self.takes = 0
@@ -63,7 +66,7 @@ class FakeCore:
 
     def answer(self, request: Request) -> Reply | None:
         match request:
-            case GetTask() | Backup():
+            case GetTask() | Backup() | Watch():
                 return Affected(request.request_id, 0)
             case Hello():
                 return Settled(request.request_id)
@@ -87,6 +90,12 @@ class FakeCore:
 
     def resume(self, session: int) -> None:
         self.held.discard(session)
+
+    def show(self, now_ms: int) -> None:
+        self.shown.append(now_ms)
+
+    def note_disk(self, disk: Disk) -> None:
+        self.disks.append(disk)
 
     def advance(self, now_ms: int) -> None:
         self.advanced.append(now_ms)
@@ -181,7 +190,7 @@ class FakeSession:
         self.session_id = session_id
         self.peer = Peer("unix", is_local=True, uid=os.geteuid())
         self.access = Access(Actor("test"), Role.ADMIN)  # as if it had been greeted
-        self.is_worker = is_worker
+        self.is_worker = self.gets_pushes = is_worker
         self.worker_name = ""
         self.outstanding = 0
         self.writes: list[list[FromBroker]] = []

@@ -7,9 +7,10 @@ import pytest
 
 from tests.server.bench import ID, Bench, bench, submit, worker_hello
 from tests.server.fakes import FakeSession
-from tq.model.commands import Ack, Backup, GetStats, GetTask, Heartbeat, Hello, Resubmit
+from tq.engine.ledger import Disk
+from tq.model.commands import Ack, Backup, GetStats, GetTask, Heartbeat, Hello, Resubmit, Watch
 from tq.model.errors import DiskFull, StorageFailed, TqError
-from tq.model.replies import Affected, Deliver, ErrorReply, StatsReply, Stopping, Submitted, Welcome
+from tq.model.replies import Affected, Deliver, Drain, ErrorReply, StatsReply, Stopping, Submitted, Welcome
 from tq.model.stats import EngineStats
 from tq.server.loop import REOPEN_BYTES_MIN
 
@@ -380,3 +381,30 @@ async def test_a_sync_that_does_not_end_does_not_keep_the_process_from_ending() 
         b.loop.close(sync_seconds_max=0.01)
 
     assert b.log.find("sync_hangs")["level"] == "error"
+
+
+async def test_who_watches_is_told_of_a_full_disk_while_nothing_is_written() -> None:
+    async with bench() as b:
+        b.store.on_reopen = DiskFull("still no room")
+        await fill_the_disk(b, b.session(1))
+        session = b.session(2)
+        b.core.pushes = [(2, Drain())]
+
+        b.loop.note_disk(17, bytes_min=99)
+        await session.until(1)
+
+    assert b.core.disks == [Disk("the disk is full: only reads are served", True, 17, 99)]
+    assert b.core.shown
+    assert session.received == [Drain()]
+
+
+async def test_who_watches_is_sent_away_when_the_engine_is_loaded_again() -> None:
+    """The new engine knows nothing of it: it would wait for frames for ever."""
+    async with bench() as b:
+        session, other = b.session(1), b.session(2)
+        b.send(session, Watch(1, ["totals"]))
+        await session.until(1)
+        await fill_the_disk(b, b.session(3))
+
+    assert session.is_ended
+    assert not other.is_ended

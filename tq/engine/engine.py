@@ -273,6 +273,10 @@ class Engine:
         """It reads again; `advance` goes on where it was."""
         presence.resume(self._ledger, session)
 
+    def show(self, now_ms: int) -> None:
+        """Send to those who watch what is due, and change nothing: instead of `advance`, where nothing may be."""
+        self._watching.advance({}, now_ms)
+
     def note_disk(self, disk: Disk) -> None:
         """What the shell found out about the disk, for those who are to look at it."""
         self._ledger.disk = disk

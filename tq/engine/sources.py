@@ -7,15 +7,21 @@ from typing import Protocol, assert_never
 import msgspec
 
 from tq.engine.board import Board
+from tq.engine.failures import list_groups, parse_for_groups
 from tq.engine.findings import findings
 from tq.engine.images import Image
 from tq.engine.ledger import Ledger
+from tq.engine.operations.book import shown
 from tq.engine.viewing import queue_stats, task_view
 from tq.engine.workers import Worker
-from tq.model.errors import InvalidArgument
+from tq.model.commands import ListGroups
+from tq.model.errors import InvalidArgument, QueueNotFound
+from tq.model.groups import GroupOrder
 from tq.model.ids import format_id, parse_id
 from tq.model.selector import TextTerm, parse
 from tq.model.watching import (
+    GROUP_ROWS_MAX,
+    OPERATIONS_MAX,
     QUEUE_ROWS_MAX,
     WORKER_ROWS_MAX,
     Scope,
@@ -213,6 +219,56 @@ def _worker_live(incarnation: str, worker: Worker) -> WorkerLive:
     )
 
 
+class GroupsSource:
+    """The failure groups that match, the largest first."""
+
+    def __init__(self, ledger: Ledger, scope: Scope, version: int) -> None:
+        """
+        Raises:
+            SelectorInvalid: what the scope is about is not what groups are found by.
+        """
+        parse_for_groups(scope.about)
+        self.image = Image(scope.text, version)
+        self._ledger = ledger
+        self._request = ListGroups(0, scope.about, GroupOrder.COUNT, True, GROUP_ROWS_MAX)
+        self._refreshed_at_ms = 0
+
+    def refresh(self, now_ms: int, version: int) -> None:
+        """Look at all groups, once a second."""
+        if now_ms - self._refreshed_at_ms < SLOW_REFRESH_MS:
+            return
+        self._refreshed_at_ms = now_ms
+        try:
+            page = list_groups(self._ledger, self._request, now_ms)
+        except QueueNotFound:  # as long as nothing was submitted to it, nothing of it has failed
+            return
+        self.image.left_out = page.total - len(page.groups)
+        self.image.keep_only((group.fingerprint for group in page.groups), version)
+        for group in page.groups:
+            self.image.put(group.fingerprint, msgspec.Raw(_encode(group)), version)
+
+
+class OperationsSource:
+    """The last operations, and how far they are."""
+
+    def __init__(self, ledger: Ledger, scope: Scope, version: int) -> None:
+        self.image = Image(scope.text, version)
+        self._ledger = ledger
+        self._refreshed_at_ms = 0
+
+    def refresh(self, now_ms: int, version: int) -> None:
+        """Look at them, once a second."""
+        if now_ms - self._refreshed_at_ms < SLOW_REFRESH_MS:
+            return
+        self._refreshed_at_ms = now_ms
+        rows = self._ledger.operations.rows
+        latest = list(rows)[-OPERATIONS_MAX:]
+        self.image.left_out = len(rows) - len(latest)
+        self.image.keep_only((key.hex() for key in latest), version)
+        for key in latest:
+            self.image.put(key.hex(), msgspec.Raw(_encode(shown(key, rows[key]))), version)
+
+
 class EventsSource:
     """The last events."""
 
@@ -270,6 +326,10 @@ def make_source(ledger: Ledger, board: Callable[[], Board], scope: Scope, versio
             return QueueSource(ledger, scope, version)
         case ScopeKind.WORKERS:
             return WorkersSource(ledger, scope, version)
+        case ScopeKind.GROUPS:
+            return GroupsSource(ledger, scope, version)
+        case ScopeKind.OPS:
+            return OperationsSource(ledger, scope, version)
         case ScopeKind.TASK:
             return TaskSource(ledger, scope, version)
         case ScopeKind.EVENTS:

@@ -6,7 +6,9 @@ A scope is one thing to watch, by the text that every edge takes:
     queues              every queue, a row each; queues:mail*,orders.* those whose names match
     queue:NAME          all of one queue
     workers             the workers, up to 200, by name; workers:busy, workers:memory, workers:silent by that
+    groups              the failure groups, up to 200, the largest first; groups:SELECTOR those that match
     task:ID             one task, without its payload and result
+    ops                 the last 100 operations: what is done to many tasks, and how far it is
     events              what was done lately, and which workers came and went
     attention           what somebody should look at, the most urgent first
 """
@@ -18,8 +20,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tq.model.errors import InvalidArgument
+from tq.model.groups import FailureGroup
 from tq.model.ids import format_id, parse_id
 from tq.model.names import check_name
+from tq.model.operations import Operation
 from tq.model.stats import QueueStats
 from tq.model.task import TaskView
 
@@ -29,6 +33,8 @@ HZ_MAX = 10.0
 QUEUE_ROWS_MAX = 2_000
 """Rows of one `queues` scope; with more queues, those made first."""
 WORKER_ROWS_MAX = 200
+GROUP_ROWS_MAX = 200
+OPERATIONS_MAX = 100
 FINDINGS_MAX = 50
 EVENTS_MAX = 200
 
@@ -40,7 +46,9 @@ class ScopeKind(StrEnum):
     QUEUES = "queues"
     QUEUE = "queue"
     WORKERS = "workers"
+    GROUPS = "groups"
     TASK = "task"
+    OPS = "ops"
     EVENTS = "events"
     ATTENTION = "attention"
 
@@ -61,7 +69,7 @@ class Scope(NamedTuple):
 
 
 def parse_scope(text: str) -> Scope:
-    """A scope from its text. The names behind `queues:` are read where they are used.
+    """A scope from its text. What stands behind `queues:` and `groups:` is read where it is used.
 
     Raises:
         InvalidArgument: there is no such scope, or what it is about is missing, not wanted or wrong.
@@ -78,7 +86,7 @@ def parse_scope(text: str) -> Scope:
             about = format_id(parse_id(about))
         case ScopeKind.WORKERS if about and about not in WORKER_ORDERS:
             raise InvalidArgument(f"workers are not sorted by {about!r}", hint=f"one of: {', '.join(WORKER_ORDERS)}")
-        case ScopeKind.TOTALS | ScopeKind.EVENTS | ScopeKind.ATTENTION if colon:
+        case ScopeKind.TOTALS | ScopeKind.OPS | ScopeKind.EVENTS | ScopeKind.ATTENTION if colon:
             raise InvalidArgument(f"{text!r} is not a scope", hint=f"{kind} takes nothing behind it")
     return Scope(kind, about)
 
@@ -209,6 +217,8 @@ ROWS: dict[ScopeKind, _Rows] = {
     ScopeKind.QUEUES: _rows_of(QueueLive, lambda row: str(row.name)),
     ScopeKind.QUEUE: _rows_of(QueueStats, lambda row: str(row.name)),
     ScopeKind.WORKERS: _rows_of(WorkerLive, lambda row: str(row.incarnation)),
+    ScopeKind.GROUPS: _rows_of(FailureGroup, lambda row: str(row.fingerprint)),
+    ScopeKind.OPS: _rows_of(Operation, lambda row: str(row.id.hex())),
     ScopeKind.TASK: _rows_of(TaskView, lambda row: format_id(row.id)),
     ScopeKind.EVENTS: _rows_of(Event, lambda row: str(row.number)),
     ScopeKind.ATTENTION: _rows_of(Finding, lambda row: f"{row.code} {row.name}"),

@@ -104,6 +104,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, session_id: int, owner: Connections) -> None:
         self.session_id = session_id
         self.is_worker = False
+        self.gets_pushes = False
         self.worker_name = ""
         self.outstanding = 0
         self._owner = owner
@@ -204,7 +205,7 @@ class Connection(asyncio.Protocol):
     def send(self, messages: list[FromBroker]) -> None:
         """Write these in order, in one piece; nothing once the connection has ended."""
         self.outstanding -= len(messages)
-        if self.is_worker:
+        if self.gets_pushes:
             self.outstanding += sum(isinstance(message, Push) for message in messages)
         if self._is_ended:
             return

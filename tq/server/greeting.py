@@ -53,7 +53,7 @@ class Greeting:
             settled = step(session.session_id, hello, now_ms)
             assert isinstance(settled, Settled)
             lost = settled.lost
-            session.is_worker = True
+            session.is_worker = session.gets_pushes = True
             session.worker_name = worker.name
             self._log.info(
                 "worker_connected",

@@ -18,7 +18,8 @@ from typing import Literal
 import msgspec
 from structlog.typing import FilteringBoundLogger
 
-from tq.model.commands import Backup, CreateToken, Hello, RevokeToken, Wait
+from tq.engine.ledger import Disk
+from tq.model.commands import Backup, CreateToken, Hello, RevokeToken, Wait, Watch
 from tq.model.errors import AccessDenied, DiskFull, InternalError, StorageCorrupt, StorageFailed, TqError
 from tq.model.identity import Role
 from tq.model.replies import ErrorReply, FromBroker, Reply, StatsReply, Stopping, Welcome, WhyReply
@@ -302,6 +303,8 @@ class BrokerLoop:
             return None
         if session.session_id not in self._intake.sessions and type(request) in READS:
             return None  # nobody is there to read the answer
+        if isinstance(request, Watch):
+            session.gets_pushes = True
         step = self._core.step_confined if access.is_confined else self._core.step
         reply = step(session.session_id, request, now_ms)
         if isinstance(request, CreateToken | RevokeToken):
@@ -344,6 +347,8 @@ class BrokerLoop:
         if self._condition.is_writable:
             self._now_ms = self._clock.now_ms()
             self._core.advance(self._now_ms)
+        elif self._condition is Condition.READ_ONLY:
+            self._core.show(self._clock.now_ms())
         writes, messages = self._core.take()
         answers = self._answers
         for session_id, message in messages:
@@ -475,7 +480,7 @@ class BrokerLoop:
         self._intake.take_all()
         self._intake.settle()
         for session in list(self._intake.sessions.values()):
-            if session.is_worker or session.outstanding:
+            if session.gets_pushes or session.outstanding:
                 session.end()
 
     def _answer_unknown(self, answers: Answers) -> None:
@@ -540,6 +545,14 @@ class BrokerLoop:
                     self._die(failure)
             case _:
                 pass
+        self._tell_of_disk(free_bytes, bytes_min)
+
+    def _tell_of_disk(self, free_bytes: int, bytes_min: int) -> None:
+        """Those who watch are to see it, above all when nothing else goes on."""
+        is_read_only = self._condition is Condition.READ_ONLY
+        self._core.note_disk(Disk(self._condition.value, is_read_only, free_bytes, bytes_min))
+        if is_read_only:
+            self._schedule()
 
     def _die(self, failure: Exception) -> None:
         """Stop for good. A sync is never tried twice: the kernel may have dropped the pages that it could not write."""

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from tq.engine.ledger import Disk
 from tq.engine.tables import TokenRow, Writes
 from tq.model.commands import Request
 from tq.model.credentials import Token
@@ -68,6 +69,14 @@ class Core(Protocol):
         """A bounded amount of the work that is due, and dispatch."""
         ...
 
+    def show(self, now_ms: int) -> None:
+        """Send to those who watch what is due, and change nothing: instead of `advance`, where nothing may be."""
+        ...
+
+    def note_disk(self, disk: Disk) -> None:
+        """What was found out about the disk."""
+        ...
+
     def take(self) -> tuple[Writes, list[tuple[int, Reply | Push]]]:
         """What changed since the last take, and what is to be sent once that is on disk."""
         ...
@@ -82,13 +91,14 @@ class Session(Protocol):
 
     `outstanding` counts requests taken and not yet answered; `send` counts them down, the loop only for a request that
     has no answer. `access` is NOBODY until it was greeted. While it `is_stuck`, for its other side does not read, its
-    requests wait.
+    requests wait. `gets_pushes`: the engine's memory knows it, and sends it what is no answer.
     """
 
     session_id: int
     peer: Peer
     access: Access
     is_worker: bool
+    gets_pushes: bool
     worker_name: str
     outstanding: int
     is_stuck: bool
