@@ -191,6 +191,15 @@ def test_the_emptiest_longest_ago_makes_room() -> None:
     assert sorted(group.row.message for group in groups(rig).values()) == ["b", "c"]
 
 
+def test_groups_that_were_emptied_before_a_restart_make_room_after_it() -> None:
+    rig = rig_of_two()
+    purge(rig, 1, 2)
+    rig.restart()
+    kill(rig, 3, message="c")
+
+    assert sorted(group.row.message for group in groups(rig).values()) == ["b", "c"]
+
+
 def test_a_group_with_dead_letters_never_makes_room() -> None:
     rig = rig_of_two()
     purge(rig, 2)

@@ -244,7 +244,7 @@ BUGS = [
     Bug(
         "handed back tasks go to the end",
         "lanes.py",
-        "            insort(window, ready, key=_sequence_of)\n",
+        "            insort(window, ready, key=sequence_of)\n",
         "            window.append(ready)\n",
     ),
     Bug(
@@ -392,7 +392,52 @@ BUGS = [
         "    if request.is_dry_run:\n        return Affected(request.request_id, queue.waiting)\n",
         "",
     ),
-    Bug("lineage is lost", "operating.py", "    if not reply.existing:\n", "    if False:\n"),
+    Bug(
+        "lineage is lost",
+        "operating.py",
+        "    if not reply.existing:\n        ledger.annotate",
+        "    if False:\n        ledger.annotate",
+    ),
+    # Failure groups
+    Bug("a dead letter that left is still in its group", "grouping.py", "        group.count -= 1\n", ""),
+    Bug(
+        "a dead letter that left is still in the index of its group",
+        "grouping.py",
+        "            index[key] = None\n",
+        "            pass\n",
+    ),
+    Bug("a retry keeps the group", "operating.py", '            group=b"",\n', ""),
+    Bug("a purged dead letter keeps its group", "ledger.py", "            group=group,\n", ""),
+    Bug(
+        "the count of a queue in a group is not written",
+        "grouping.py",
+        "        self._touched_counts[group.id, queue] = group\n",
+        "        pass\n",
+    ),
+    Bug(
+        "a group that made room comes back from the disk",
+        "grouping.py",
+        "        self._changes.delete(Table.GROUPS, oldest)\n",
+        "",
+    ),
+    Bug(
+        "groups with dead letters are forgotten",
+        "grouping.py",
+        "            (group_id for group_id in self._empty if group_id != OTHER_GROUP),",
+        "            (group_id for group_id in self.by_id if group_id != OTHER_GROUP),",
+    ),
+    Bug(
+        "there are as many groups as errors",
+        "grouping.py",
+        " >= self._groups_max and not self._forget_one():",
+        " < 0 and not self._forget_one():",
+    ),
+    Bug(
+        "a restarted broker takes all groups for groups with dead letters",
+        "grouping.py",
+        "        self._empty = {group.id for group in self.by_id.values() if not group.count}\n",
+        "",
+    ),
     # Batches
     Bug(
         "touched queues are not written",
@@ -416,9 +461,9 @@ BUGS = [
         "        rows = list(stored)",
     ),
     Bug(
-        "a page skips its last row",
-        "viewing.py",
-        "        if len(found) == request.limit or",
-        "        if len(found) == request.limit + 1 or",
+        "a page of tasks does not say where to go on",
+        "selecting.py",
+        "                return ScanStep(found, _cursor(segment.rank, place), examined)",
+        '                return ScanStep(found, b"", examined)',
     ),
 ]
