@@ -39,6 +39,7 @@ MASKED = {
     "cannot open /srv/data/2024/x.csv: denied": "cannot open *: denied",
     r"cannot open C:\data\x.csv, denied": "cannot open *, denied",
     "cannot open data/2024/x.csv": "cannot open *",
+    "invalid syntax (bom.py, line 2)": "invalid syntax (*, line *)",
     "application/json and/or text": "application/json and/or text",
     "https://api.example.org/v1?id=7 answered 503": "* answered *",
     "mail to anna.b@example.org bounced": "mail to * bounced",

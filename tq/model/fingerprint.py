@@ -80,6 +80,7 @@ _VARYING = re.compile(
     | (?<![\w.~/-])(?:~|\.{1,2})?/[\w.@~+-][^\s'"()<>,:;]*                  # a path
     | (?<!\w)[a-z]:\\[^\s'"()<>,;]+                                         # one of Windows
     | (?<![\w./-])[\w.-]+(?:/[\w.-]+){2,}                                   # a relative one, of three parts or more
+    | (?<=\()[^()]{1,255}(?=,[ ]line[ ]\d{1,9}\))                           # the file that a SyntaxError is about
     | \b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b      # a UUID
     | \b0x[0-9a-f]+\b
     | \b(?!\d+[^\W\d]{0,3}\b)(?=[a-f]*\d)[0-9a-f]{6,}\b                     # hex with a digit: not "facade", "100000ms"
