@@ -17,6 +17,7 @@ from tq.cli.task_view import outcome_record, summary_record, task_record
 from tq.cli.verbs import app
 from tq.cli.verdicts import as_record, queue_readings
 from tq.config.profiles import Profile
+from tq.model.credentials import AuditEntry, TokenInfo
 from tq.model.task import Outcome, State
 from tq.storage.consistency import Fault, Finding
 
@@ -48,6 +49,8 @@ def _documented(title: str) -> str:
         ("Worker", list(worker_record(WORKER))),
         ("Check", [*as_record([]), *CHECK["readings"][0]]),  # type: ignore[index]
         ("Profile", list(profile_record(Profile("host:1")))),
+        ("Token", list(TokenInfo.__struct_fields__)),
+        ("Entry of the audit", list(AuditEntry.__struct_fields__)),
         ("Finding", list(FINDINGS.record(Finding(Fault.LOG_TORN, "x")))),
     ],
 )

@@ -15,6 +15,8 @@ from tq.model.errors import InvalidArgument
         ("TCP://broker/", TcpAddress("broker", 6379)),
         ("[::1]:65535", TcpAddress("::1", 65535)),
         ("tcp://[fe80::1]", TcpAddress("fe80::1", 6379)),
+        ("tls://broker.example", TcpAddress("broker.example", 6379, is_tls=True)),
+        ("TLS://[::1]:7000/", TcpAddress("::1", 7000, is_tls=True)),
         ("unix:///run/tq/tq.sock", UnixAddress("/run/tq/tq.sock")),
         ("unix:///run/with%20space", UnixAddress("/run/with space")),
         ("ssh://prod", SshAddress("prod")),
@@ -68,7 +70,7 @@ def test_what_is_no_address_is_refused_with_the_reason_and_the_forms(text: str, 
 
     assert why in caught.value.message
     assert caught.value.hint == (
-        'write it as "host:port", "tcp://host:port", "unix:///path/to.sock" or "ssh://user@host"'
+        'write it as "host:port", "tcp://host:port", "tls://host:port", "unix:///path/to.sock" or "ssh://user@host"'
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from typer.core import TyperGroup
 
 OF_VERBS = frozenset({"--url", "-u", "--config", "-c", "--output", "-o", "--color"})
-OF_ROOT = frozenset({"--ssh-client"})
+OF_ROOT = frozenset({"--ssh-client", "--token-file"})
 COLUMNS_MAX = 100
 """Help is not wider than this, however wide the terminal."""
 

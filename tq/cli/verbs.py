@@ -1,12 +1,14 @@
 """The tree of verbs. Each imports what is heavy when it runs, so that building the tree stays cheap."""
 
 import os
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from tq import __version__
 from tq.cli import (
+    audit,
     backup,
     bench,
     broker,
@@ -24,6 +26,7 @@ from tq.cli import (
     stdio,
     submit,
     tasks,
+    tokens,
     top,
     up,
     why,
@@ -36,6 +39,7 @@ RUN = "Run"
 FOLLOW = "Submit and follow"
 OPERATE = "Watch and repair"
 REACH = "From elsewhere"
+SECURE = "Who may, and who did"
 KEEP = "Data and settings"
 
 app = typer.Typer(
@@ -63,10 +67,21 @@ def tq(
         Literal["openssh", "asyncssh"] | None,
         typer.Option("--ssh-client", help="For ssh:// addresses.  [default: openssh, if it is installed]"),
     ] = None,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--token-file",
+            metavar="FILE",
+            help="The token to show; others must not be able to read it.  [TQ_TOKEN_FILE]",
+        ),
+    ] = None,
 ) -> None:
     """A durable distributed task queue that you run, watch and repair from a terminal."""
     if ssh_client is not None:
         os.environ["TQ_SSH_CLIENT"] = ssh_client  # what a verb starts, such as a worker's processes, does the same
+    if token_file is not None:
+        os.environ["TQ_TOKEN_FILE"] = str(token_file.absolute())
+        os.environ.pop("TQ_TOKEN", None)
 
 
 app.command("up", rich_help_panel=RUN)(up.up)
@@ -100,6 +115,9 @@ dead.app.command("resubmit")(resubmit.resubmit)
 app.add_typer(profiles.app, name="profile", rich_help_panel=REACH, help="Names for brokers: list.")
 app.command("door", rich_help_panel=REACH)(door.door)
 app.command("stdio", rich_help_panel=REACH)(stdio.stdio)
+
+app.add_typer(tokens.app, name="token", rich_help_panel=SECURE, help="Tokens: create, list, revoke.")
+app.command("audit", rich_help_panel=SECURE)(audit.audit)
 
 app.command("backup", rich_help_panel=KEEP)(backup.backup)
 app.command("restore", rich_help_panel=KEEP)(backup.restore)

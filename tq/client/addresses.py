@@ -1,4 +1,5 @@
-"""Where a broker is, as people write it: "host:port", "tcp://host[:port]", "unix:///path/to.sock", "ssh://user@host"."""
+"""Where a broker is, as people write it: "host:port", "tcp://host[:port]", "tls://host[:port]", "unix:///path/to.sock",
+"ssh://user@host"."""
 
 import re
 from urllib.parse import parse_qsl, quote, unquote
@@ -8,20 +9,21 @@ import msgspec
 from tq.model.errors import InvalidArgument
 
 PORT_DEFAULT = 6379
-_EXPECTED = 'write it as "host:port", "tcp://host:port", "unix:///path/to.sock" or "ssh://user@host"'
+_EXPECTED = 'write it as "host:port", "tcp://host:port", "tls://host:port", "unix:///path/to.sock" or "ssh://user@host"'
 # What ssh could take for an option, or a shell or ssh_config for more than a name, is none.
 _SSH_NAME = re.compile(r"(?!-)[A-Za-z0-9_.:@+-]{1,255}")
 
 
 class TcpAddress(msgspec.Struct, frozen=True):
-    """A host, by name or number, and a port."""
+    """A host, by name or number, and a port; with TLS, the host's certificate has to be for that name."""
 
     host: str
     port: int = PORT_DEFAULT
+    is_tls: bool = False
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"tcp://{host}:{self.port}"
+        return f"{'tls' if self.is_tls else 'tcp'}://{host}:{self.port}"
 
 
 class UnixAddress(msgspec.Struct, frozen=True):
@@ -58,7 +60,7 @@ Address = TcpAddress | UnixAddress | SshAddress
 
 
 def parse_address(text: str) -> Address:
-    """The address that `text` means. The port of tcp:// may be left out: 6379. IPv6 numbers stand in brackets.
+    """The address that `text` means. The port of tcp:// and tls:// may be left out: 6379. IPv6 numbers are in brackets.
 
     Raises:
         InvalidArgument: says what is wrong, and what was expected.
@@ -68,8 +70,9 @@ def parse_address(text: str) -> Address:
     if not separator:
         return _tcp(text, text, needs_port=True)
     match scheme.lower():
-        case "tcp":
-            return _tcp(text, rest.removesuffix("/"), needs_port=False)
+        case "tcp" | "tls":
+            address = _tcp(text, rest.removesuffix("/"), needs_port=False)
+            return TcpAddress(address.host, address.port, is_tls=scheme.lower() == "tls")
         case "unix":
             path = unquote(rest)
             if not path.startswith("/") or "\0" in path:

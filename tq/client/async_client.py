@@ -3,6 +3,7 @@
 The methods are written down by subject, in the modules that the class is put together from.
 """
 
+from tq.client.access import AsyncAccess
 from tq.client.asking import Asking
 from tq.client.dead import AsyncDead
 from tq.client.insight import AsyncInsight
@@ -14,7 +15,7 @@ from tq.model.commands import Backup, GetStats
 from tq.model.replies import Affected, StatsReply
 
 
-class AsyncClient(AsyncTasks, AsyncQueues, AsyncDead, AsyncWorkers, AsyncInsight, AsyncWatching, Asking):
+class AsyncClient(AsyncTasks, AsyncQueues, AsyncDead, AsyncWorkers, AsyncInsight, AsyncWatching, AsyncAccess, Asking):
     """A client for one event loop. Connects when it is first used; `async with` connects at once, and closes.
 
     A lost connection is made again, and what was unanswered is asked again where that is safe: submits are (their

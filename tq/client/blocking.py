@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
+from tq.client.access import Access
 from tq.client.async_client import AsyncClient
 from tq.client.dead import Dead
 from tq.client.insight import Insight
@@ -17,7 +18,7 @@ from tq.model.commands import Request
 from tq.model.replies import Affected, Reply, StatsReply, Welcome
 
 
-class Client(Tasks, Queues, Dead, Workers, Insight, Watching):
+class Client(Tasks, Queues, Dead, Workers, Insight, Watching, Access):
     """The blocking twin of AsyncClient: the same arguments, methods and errors, described there.
 
     Any number of threads may share one: their requests travel together, over one connection. After a fork, make a new

@@ -9,11 +9,15 @@ import asyncio
 import os
 import re
 import socket
+import ssl
 from collections import deque
 from collections.abc import Callable
 from typing import Self, assert_never, cast
 
+from msgspec.structs import replace
+
 from tq.client.addresses import Address, SshAddress, TcpAddress, UnixAddress, parse_address
+from tq.client.credentials import client_context, in_words, shown_token
 from tq.client.ssh import Tunnel, failure, in_short, open_tunnel, seconds_for
 from tq.model.commands import Backup, Hello, Request, Wait
 from tq.model.errors import (
@@ -109,6 +113,7 @@ class Connection(asyncio.Protocol):
 
         Raises:
             InvalidArgument: not an address.
+            ConfigInvalid: the files of a token or of TLS cannot be read.
             ConnectFailed: nobody there, or nobody who speaks in time.
             TqError: the broker's refusal, such as TooManyConnections or AccessDenied.
         """
@@ -118,12 +123,16 @@ class Connection(asyncio.Protocol):
         try:
             async with asyncio.timeout(limit):
                 await connection._reach(target, timeout, can_ask=can_ask)
-                await connection._greet(hello)
+                await connection._greet(replace(hello, token=shown_token(hello.token)))
         except TimeoutError:
             connection._end(None)
             raise await connection._nobody(target, f"no answer within {limit:g} s") from None
         except ConnectionLost as cause:
             raise await connection._nobody(target, "the connection ended during the greeting") from cause
+        except ssl.SSLError as cause:
+            connection._end(None)
+            why, hint = in_words(cause)
+            raise ConnectFailed(f"no broker answers at {target}: {why}", hint=hint) from None
         except OSError as cause:
             raise await connection._nobody(target, _in_words(cause)) from None
         except BaseException:
@@ -295,7 +304,8 @@ class Connection(asyncio.Protocol):
     async def _reach(self, target: Address, seconds: float, *, can_ask: bool) -> None:
         match target:
             case TcpAddress():
-                await self._loop.create_connection(lambda: self, target.host, target.port)
+                context = client_context() if target.is_tls else None
+                await self._loop.create_connection(lambda: self, target.host, target.port, ssl=context)
             case UnixAddress():
                 await self._loop.create_unix_connection(lambda: self, target.path)
             case SshAddress():
@@ -319,9 +329,10 @@ class Connection(asyncio.Protocol):
         await self._leave()
         if isinstance(target, SshAddress):
             return failure(target, self._tunnel.said() if self._tunnel is not None else "", why)
-        return ConnectFailed(
-            f"no broker answers at {target}: {why}", hint="start one with `tq up`, or check the address"
-        )
+        hint = "start one with `tq up`, or check the address"
+        if isinstance(target, TcpAddress) and not target.is_tls and why.startswith("the connection ended"):
+            hint = "if it speaks TLS, write tls:// instead of tcp://"
+        return ConnectFailed(f"no broker answers at {target}: {why}", hint=hint)
 
     async def _greet(self, hello: Hello) -> None:
         assert hello.request_id == 0, "only the greeting has the id 0"

@@ -44,19 +44,21 @@ def destination(
 def settings_addresses(loaded: LoadedSettings) -> tuple[str, ...]:
     """Where a broker with these settings listens, as seen from this machine.
 
-    A host or port that the settings name comes first. Without one, the unix socket does if it exists: it is there as
-    long as the broker is, and the default port may be another's.
+    A host or port that the settings name comes first. Without one, or with TLS, for which the certificate would have to
+    be for this very host, the unix socket does if it exists: it is there as long as the broker is, and the default port
+    may be another's.
     """
     broker = loaded.settings.broker
     host = _EVERYWHERE.get(broker.host, broker.host)
-    tcp = f"tcp://[{host}]:{broker.port}" if ":" in host else f"tcp://{host}:{broker.port}"
+    scheme = "tls" if broker.tls_cert else "tcp"
+    tcp = f"{scheme}://[{host}]:{broker.port}" if ":" in host else f"{scheme}://{host}:{broker.port}"
     path = socket_path(loaded.settings)
     has_socket = path is not None and path.is_socket()
     is_named = loaded.sources["broker.host"] != DEFAULT or loaded.sources["broker.port"] != DEFAULT
     local = (f"unix://{path}",) if has_socket else ()
     if broker.port == 0 and path is not None:  # a free one, which the broker alone knows
         return (f"unix://{path}",)
-    return (tcp, *local) if is_named else (*local, tcp)
+    return (tcp, *local) if is_named and not broker.tls_cert else (*local, tcp)
 
 
 def socket_path(settings: Settings) -> Path | None:

@@ -308,7 +308,7 @@ class BrokerLoop:
         step = self._core.step_confined if access.is_confined else self._core.step
         reply = step(session.session_id, request, now_ms)
         if isinstance(request, CreateToken | RevokeToken):
-            self.check_access()
+            self._loop.call_soon(self.check_access)  # once its own answer is on its way
         if isinstance(reply, StatsReply):
             return msgspec.structs.replace(reply, process=self._vitals.process_stats(len(self._intake.sessions)))
         if isinstance(reply, WhyReply):
