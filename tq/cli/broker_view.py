@@ -5,11 +5,11 @@ from collections.abc import Iterable
 import msgspec
 
 from tq.cli.listing import Cell, Column, View
-from tq.cli.moments import NONE, ago, clock, rounded
-from tq.cli.payloads import size
 from tq.cli.words import counted
 from tq.model.replies import StatsReply
 from tq.model.stats import QueueStats, WorkerInfo
+from tq.views.moments import NONE, ago, clock, rounded
+from tq.views.payloads import size
 
 
 def queue_record(queue: QueueStats) -> dict[str, object]:

@@ -9,7 +9,6 @@ from tq.cli.bulk import Advance, Tally, by_ids, progress, unseen, until_none_lef
 from tq.cli.exits import of_bulk
 from tq.cli.groups import NounGroup
 from tq.cli.listing import emit, emit_one
-from tq.cli.moments import now_ms
 from tq.cli.options import ColorOption, ConfigFile, DryRun, OutputOption, Url, Yes
 from tq.cli.queues import find_queue, show_sample
 from tq.cli.reach import complete_queue, reach, read_ids
@@ -22,6 +21,7 @@ from tq.model.errors import InvalidArgument, WrongState
 from tq.model.ids import format_id
 from tq.model.replies import Affected
 from tq.model.task import State
+from tq.views.moments import now_ms
 
 if TYPE_CHECKING:
     from tq.client.blocking import Client

@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from tq.cli.listing import Cell, Column, View, emit
-from tq.cli.moments import NONE, ago, now_ms, rounded
 from tq.cli.options import ColorOption, ConfigFile, OutputOption, Url
 from tq.cli.reach import reach
 from tq.cli.task_view import error_line
@@ -14,6 +13,7 @@ from tq.cli.words import counted
 from tq.model.commands import BATCH_MAX
 from tq.model.groups import FailureGroup, GroupOrder
 from tq.model.ids import format_id
+from tq.views.moments import NONE, ago, now_ms, rounded
 
 _GROUP_DIGITS = 8
 """Of a fingerprint, as a table shows it: among a thousand groups two share them once in 10,000 brokers."""

@@ -6,13 +6,13 @@ import msgspec
 
 from tq.cli.broker_view import worker_record, worker_status
 from tq.cli.listing import Cell, Column, View
-from tq.cli.moments import NONE, ago, clock, rounded
-from tq.cli.payloads import size
 from tq.cli.task_view import attempt_text, state_style
 from tq.cli.words import counted
 from tq.model.durations import format_ms
 from tq.model.ids import format_id
 from tq.model.insight import Explanation, HeldTask, Reason, TaskStack, WorkerView
+from tq.views.moments import NONE, ago, clock, rounded
+from tq.views.payloads import size
 
 TYPES_SHOWN = 20
 """Task types of a worker that are shown to people; JSON has all."""

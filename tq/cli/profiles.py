@@ -6,8 +6,8 @@ import typer
 
 from tq.cli.groups import NounGroup
 from tq.cli.listing import Cell, Column, View, emit
-from tq.cli.moments import NONE
 from tq.cli.options import ColorOption, OutputOption
+from tq.views.moments import NONE
 
 if TYPE_CHECKING:
     from tq.config.profiles import Profile

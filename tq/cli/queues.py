@@ -7,7 +7,6 @@ import typer
 from tq.cli.bulk import SAMPLE, progress, until_none_left
 from tq.cli.groups import NounGroup
 from tq.cli.listing import emit
-from tq.cli.moments import now_ms
 from tq.cli.options import ColorOption, ConfigFile, DryRun, OutputOption, Reason, Url, Yes
 from tq.cli.reach import complete_queue, reach
 from tq.cli.selection import Listing, read_selector
@@ -17,6 +16,7 @@ from tq.model.commands import Order
 from tq.model.errors import QueueNotFound
 from tq.model.stats import QueueStats
 from tq.model.task import State
+from tq.views.moments import now_ms
 
 if TYPE_CHECKING:
     from tq.client.blocking import Client

@@ -18,8 +18,8 @@ from tq.model.signatures import TaskSignature
 from tq.model.task import TaskView
 
 if TYPE_CHECKING:
-    from tq.cli.corrections import Payload
     from tq.client.blocking import Client
+    from tq.views.corrections import Payload
 
 
 def resubmit(
@@ -71,7 +71,7 @@ def resubmit(
     Arguments are checked against the signature that a connected worker announced, and what changes is shown. The old
     task stays as it is, and each of the two names the other.
     """
-    from tq.cli.corrections import Payload, arguments_as, given_as, parse_json
+    from tq.views.corrections import Payload, arguments_as, given_as, parse_json
 
     if (args is not None) + is_edited + (payload is not None or payload_file is not None) > 1:
         raise InvalidArgument("more than one correction of the payload", hint="one of --args, --edit, --payload")
@@ -130,7 +130,7 @@ def _signature(client: "Client", task: TaskView) -> TaskSignature | None:
 
 
 def _check(signature: TaskSignature | None, payload: "Payload") -> None:
-    from tq.cli.corrections import check
+    from tq.views.corrections import check
 
     if signature is not None:
         check(signature, payload)
@@ -143,8 +143,8 @@ def _edited(old: "Payload", signature: TaskSignature | None) -> "Payload":
         InvalidArgument: it is wrong, and nobody there; or there is no editor.
         typer.Exit: nothing was changed, or the person gave up.
     """
-    from tq.cli.corrections import corrected, editable
     from tq.cli.editor import EditedFile
+    from tq.views.corrections import corrected, editable
 
     before = editable(old)
     is_json = old.form != "text"
@@ -192,7 +192,7 @@ def _without_heading(text: str) -> str:
 def _show_changes(
     task: TaskView, old: "Payload", new: "Payload", queue: str | None, priority: int | None, delay: str
 ) -> None:
-    from tq.cli.corrections import diff
+    from tq.views.corrections import diff
 
     if queue is not None and queue != task.queue:
         say(f"queue: {task.queue} -> {queue}")

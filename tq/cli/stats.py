@@ -1,9 +1,9 @@
 """`tq stats`: the broker in numbers."""
 
 from tq.cli.listing import emit_one
-from tq.cli.moments import now_ms
 from tq.cli.options import ColorOption, ConfigFile, OutputOption, Url
 from tq.cli.reach import reach
+from tq.views.moments import now_ms
 
 
 def stats(

@@ -9,12 +9,12 @@ import typer
 from typer.core import TyperCommand
 
 from tq.cli.options import ConfigFile, OutputOption, Url
-from tq.cli.payloads import JSON
 from tq.cli.reach import complete_queue, reach, read_bytes
 from tq.cli.terminal import say
 from tq.model.durations import duration_ms
 from tq.model.errors import InvalidArgument
 from tq.model.task import HIGH, LOW, NORMAL, PRIORITY_MAX
+from tq.views.payloads import JSON
 
 _NAMED = {"high": HIGH, "normal": NORMAL, "low": LOW}
 

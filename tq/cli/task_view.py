@@ -6,11 +6,11 @@ from typing import assert_never
 import msgspec
 
 from tq.cli.listing import Cell, Column, View
-from tq.cli.moments import NONE, ago, clock, took
-from tq.cli.payloads import as_text, decoded, size
 from tq.model.durations import format_ms
 from tq.model.ids import format_id
 from tq.model.task import AttemptRecord, Outcome, State, TaskSummary, TaskView, tier_of
+from tq.views.moments import NONE, ago, clock, took
+from tq.views.payloads import as_text, decoded, size
 
 PAYLOAD_CHARS = 4_000
 """Of a payload or a result, what `tq task get` shows to people; JSON has all of it."""

@@ -8,7 +8,6 @@ from tq.cli.bulk import SAMPLE, by_ids, progress
 from tq.cli.exits import of_bulk
 from tq.cli.groups import NounGroup
 from tq.cli.listing import emit, emit_one
-from tq.cli.moments import now_ms
 from tq.cli.options import ColorOption, ConfigFile, DryRun, Output, OutputOption, Reason, Url, Yes
 from tq.cli.reach import complete_queue, reach, read_ids
 from tq.cli.results import show_outcome
@@ -19,6 +18,7 @@ from tq.model.durations import duration_ms
 from tq.model.errors import WrongState
 from tq.model.ids import format_id, parse_id
 from tq.model.task import Outcome, State
+from tq.views.moments import now_ms
 
 app = typer.Typer(cls=NounGroup, no_args_is_help=True)
 

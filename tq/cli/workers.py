@@ -5,11 +5,11 @@ from typing import Annotated
 import typer
 
 from tq.cli.listing import emit, emit_fields
-from tq.cli.moments import now_ms
 from tq.cli.options import ColorOption, ConfigFile, OutputOption, Url
 from tq.cli.reach import complete_worker, reach
 from tq.cli.terminal import say
 from tq.cli.words import counted
+from tq.views.moments import now_ms
 
 Worker = Annotated[
     str,

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from tq.app.codec import ARGUMENTS, VALUE, encode
-from tq.cli.payloads import as_file, as_text, decoded, size
+from tq.views.payloads import as_file, as_text, decoded, size
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tq.app.codec import ARGUMENTS, encode
-from tq.cli.corrections import (
+from tq.model.errors import InvalidArgument
+from tq.model.signatures import Parameter, TaskSignature
+from tq.views.corrections import (
     DIFF_LINES_MAX,
     Payload,
     arguments_as,
@@ -19,8 +21,6 @@ from tq.cli.corrections import (
     given_as,
     parse_json,
 )
-from tq.model.errors import InvalidArgument
-from tq.model.signatures import Parameter, TaskSignature
 
 ADD = TaskSignature("add", [Parameter("a", ["int"]), Parameter("b", ["int"], False)])
 JSON = "application/json"

@@ -10,10 +10,10 @@ import msgspec
 from tq.app.checking import check_arguments
 from tq.app.codec import ARGUMENTS, decode, encode, format_of
 from tq.app.readable import from_readable, readable
-from tq.cli.payloads import JSON, size
 from tq.model.errors import InvalidArgument
 from tq.model.plain import plain, safe_json
 from tq.model.signatures import TaskSignature
+from tq.views.payloads import JSON, size
 
 Form = Literal["msgpack", "json", "text", "bytes"]
 """What a payload is to an editor: MessagePack shown as JSON, JSON itself, text; or bytes, which it cannot show."""

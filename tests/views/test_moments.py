@@ -2,7 +2,7 @@
 
 import pytest
 
-from tq.cli.moments import ago, clock, rounded, took
+from tq.views.moments import ago, clock, rounded, took
 
 NOW_MS = 1_764_000_000_000
 
