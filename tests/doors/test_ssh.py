@@ -16,6 +16,7 @@ from tq.client.addresses import SshAddress
 from tq.client.async_client import AsyncClient
 from tq.client.blocking import Client
 from tq.client.ssh import SECONDS_MIN, failure, open_tunnel, remote_command, seconds_for
+from tq.client.ssh_login import logged_in
 from tq.client.task import Task
 from tq.model.errors import AccessDenied, ConnectFailed
 
@@ -251,6 +252,14 @@ async def test_without_ssh_and_without_the_library_both_are_named(monkeypatch: p
     assert "pip install 'tq[door]'" in caught.value.hint
 
 
+async def test_an_ssh_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TQ_SSH_COMMAND", "/nowhere/ssh")
+    monkeypatch.setenv("TQ_SSH_CLIENT", "openssh")
+
+    with pytest.raises(ConnectFailed, match="there is no program /nowhere/ssh"):
+        await open_tunnel(SshAddress("host"), can_ask=False, seconds=1)
+
+
 def test_the_path_of_a_socket_cannot_leave_its_quotes() -> None:
     assert remote_command(SshAddress("host", socket="/a b';rm -rf /")) == """tq stdio --socket '/a b'"'"';rm -rf /'"""
 
@@ -265,3 +274,39 @@ def test_what_ssh_says_to_everybody_is_no_reason() -> None:
 
     assert failure(SshAddress("h"), said, "").message == "no broker answers at ssh://h: kex_exchange: closed"
     assert failure(SshAddress("h"), "", "silence").message == "no broker answers at ssh://h: silence"
+
+
+def test_one_login_serves_all_connections_and_ends_with_its_block(
+    sshd: Sshd, broker: RealBroker, tmp_path: Path
+) -> None:
+    """The key has a passphrase: each connection by itself would have to ask for it."""
+    key = tmp_path / "locked"
+    sshd.authorized_keys.write_text(make_key(key, passphrase="open sesame") + "\n")
+    env = {"TQ_SSH_COMMAND": f"{sshd.command()} -i {key} -o IdentitiesOnly=yes", "HOME": str(sshd.home)}
+    program = [sys.executable, str(Path(__file__).with_name("stay.py"))]
+
+    with on_terminal(address(sshd, broker), program=program, env=environment(**env)) as terminal:
+        terminal.read_until("passphrase for key")
+        terminal.type("open sesame\n")
+        assert terminal.end() == 0
+
+    assert terminal.seen.count("passphrase for key") == 1
+    assert "roles: admin admin admin" in terminal.seen
+    assert "left: []" in terminal.seen
+
+
+def test_a_login_that_is_refused_is_said_before_anything_else(sshd: Sshd, broker: RealBroker) -> None:
+    sshd.authorized_keys.write_text("")
+    env = {"TQ_SSH_COMMAND": sshd.command(), "HOME": str(sshd.home)}
+    program = [sys.executable, str(Path(__file__).with_name("stay.py"))]
+
+    with on_terminal(address(sshd, broker), program=program, env=environment(**env)) as terminal:
+        assert terminal.end() == 1
+
+    assert "Permission denied" in terminal.seen
+    assert "ConnectFailed: no broker answers at ssh://broker-host" in terminal.seen.replace("\n", "")
+
+
+def test_without_a_terminal_there_is_no_login_to_wait_for(sshd: Sshd) -> None:
+    with logged_in([sshd.address], seconds=1):
+        assert "TQ_SSH_CONTROL" not in os.environ

@@ -4,11 +4,13 @@ Two ways to get one, behind one port: the `ssh` of the system, which honours all
 agents, hardware keys, ControlMaster), and asyncssh where there is none or TQ_SSH_CLIENT asks for it.
 """
 
+import hashlib
 import os
 import shlex
 import shutil
 import socket
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final, Protocol
 
 from tq.client.addresses import SshAddress
@@ -24,6 +26,10 @@ SECONDS_MIN: Final = 20.0
 
 ASKING_SECONDS: Final = 120.0
 """The least where ssh may ask the person at the terminal for a passphrase, or about the key of a host."""
+
+CONTROL: Final = "TQ_SSH_CONTROL"
+"""The directory with the control sockets of the hosts that this process is logged in to, see tq.client.ssh_login; for
+those that it starts, too."""
 
 SAID_CHARS_MAX: Final = 500
 _OURS: Final = "Error: "
@@ -57,8 +63,7 @@ async def open_tunnel(address: SshAddress, *, can_ask: bool, seconds: float) -> 
         ConnectFailed: it could not even be started, or (asyncssh) the host was not reached or did not let us in.
         InvalidArgument: TQ_SSH_CLIENT is neither openssh nor asyncssh.
     """
-    command = shlex.split(os.environ.get("TQ_SSH_COMMAND", "")) or ["ssh"]
-    if _client(os.environ, has_openssh=shutil.which(command[0]) is not None) == ASYNCSSH:
+    if client_of(os.environ) == ASYNCSSH:
         try:
             from tq.client.ssh_library import LibraryTunnel
         except ModuleNotFoundError:
@@ -69,12 +74,12 @@ async def open_tunnel(address: SshAddress, *, can_ask: bool, seconds: float) -> 
         return await LibraryTunnel.open(address, seconds=seconds)
     from tq.client.ssh_process import ProcessTunnel
 
-    return ProcessTunnel(address, command, can_ask=can_ask, seconds=seconds)
+    return ProcessTunnel(address, ssh_command(os.environ), can_ask=can_ask, seconds=seconds)
 
 
 def seconds_for(timeout: float, *, can_ask: bool) -> float:
     """How long a whole connecting may take, where `timeout` is enough without ssh."""
-    return max(timeout, ASKING_SECONDS if can_ask and _has_terminal() else SECONDS_MIN)
+    return max(timeout, ASKING_SECONDS if can_ask and has_terminal() else SECONDS_MIN)
 
 
 def remote_command(address: SshAddress) -> str:
@@ -114,14 +119,31 @@ def _hint(address: SshAddress, said: str) -> str:
     return f"try it by hand: {login} {remote_command(address)} < /dev/null"
 
 
-def _client(environment: Mapping[str, str], *, has_openssh: bool) -> str:
+def control_path(directory: Path, address: SshAddress) -> Path:
+    """The control socket for this address: a short name, for the path of a socket has 100 characters."""
+    return directory / hashlib.sha256(str(address).encode()).hexdigest()[:16]
+
+
+def ssh_command(environment: Mapping[str, str]) -> list[str]:
+    """The ssh of the system, and options that go before all others."""
+    return shlex.split(environment.get("TQ_SSH_COMMAND", "")) or ["ssh"]
+
+
+def client_of(environment: Mapping[str, str]) -> str:
+    """Which implementation is used.
+
+    Raises:
+        InvalidArgument: TQ_SSH_CLIENT is neither openssh nor asyncssh.
+    """
+    has_openssh = shutil.which(ssh_command(environment)[0]) is not None
     chosen = environment.get("TQ_SSH_CLIENT") or (OPENSSH if has_openssh else ASYNCSSH)
     if chosen not in (OPENSSH, ASYNCSSH):
         raise InvalidArgument(f"TQ_SSH_CLIENT is {chosen[:40]!r}", hint=f"say {OPENSSH} or {ASYNCSSH}")
     return chosen
 
 
-def _has_terminal() -> bool:
+def has_terminal() -> bool:
+    """Whether ssh could ask anything."""
     try:
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
     except OSError:

@@ -4,13 +4,16 @@ import asyncio
 import contextlib
 import math
 import os
+import shutil
 import socket
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from tq.client.addresses import SshAddress
-from tq.client.ssh import KEEP_ALIVE_COUNT, KEEP_ALIVE_SECONDS, failure, remote_command
+from tq.client.ssh import CONTROL, KEEP_ALIVE_COUNT, KEEP_ALIVE_SECONDS, control_path, remote_command
+from tq.model.errors import ConnectFailed
 
 SAID_BYTES_MAX: Final = 8_192
 LEAVE_SECONDS: Final = 0.5
@@ -33,13 +36,17 @@ class ProcessTunnel:
     """
 
     def __init__(self, address: SshAddress, command: Sequence[str], *, can_ask: bool, seconds: float) -> None:
+        if shutil.which(command[0]) is None:
+            raise ConnectFailed(f"{address} needs ssh: there is no program {command[0]}", hint="see TQ_SSH_COMMAND")
+        arguments = [*command, *options_of(can_ask=can_ask, seconds=seconds), *_shared(address), *place_of(address)]
         self.sock, theirs = socket.socketpair()
         self._said = bytearray()
         self._stderr, stderr = os.pipe()
         os.set_blocking(self._stderr, False)
         try:
-            self._process: subprocess.Popen[bytes] = subprocess.Popen(  # noqa: S603 - arguments, no shell text: names were checked by the address
-                [*_SHELL, *command, *_options(can_ask=can_ask, seconds=seconds), *_target(address)],
+            # Arguments, no text for a shell but the last one: the names in it were checked by the address.
+            self._process: subprocess.Popen[bytes] = subprocess.Popen(  # noqa: S603
+                [*_SHELL, *arguments, remote_command(address)],
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
                 stderr=stderr,
@@ -47,7 +54,7 @@ class ProcessTunnel:
         except OSError as cause:
             self.sock.close()
             os.close(self._stderr)
-            raise failure(address, "", f"{command[0]} cannot be started: {cause.strerror}") from None
+            raise ConnectFailed(f"{address} needs ssh, which cannot be started: {cause.strerror}") from None
         finally:
             theirs.close()
             os.close(stderr)
@@ -106,7 +113,8 @@ class ProcessTunnel:
             os.close(self._stderr)
 
 
-def _options(*, can_ask: bool, seconds: float) -> list[str]:
+def options_of(*, can_ask: bool, seconds: float) -> list[str]:
+    """What every ssh is told; see tq.client.ssh.open_tunnel."""
     settings = {
         "ServerAliveInterval": KEEP_ALIVE_SECONDS,
         "ServerAliveCountMax": KEEP_ALIVE_COUNT,
@@ -118,7 +126,17 @@ def _options(*, can_ask: bool, seconds: float) -> list[str]:
     return ["-T", "-a", "-x", *(f"-o{name}={value}" for name, value in settings.items())]
 
 
-def _target(address: SshAddress) -> list[str]:
+def place_of(address: SshAddress) -> list[str]:
+    """Where to go; what is run there comes after it."""
     user = ["-l", address.user] if address.user else []
     port = ["-p", str(address.port)] if address.port else []
-    return [*user, *port, "--", address.host, remote_command(address)]
+    return [*user, *port, "--", address.host]
+
+
+def _shared(address: SshAddress) -> list[str]:
+    """Go through the login that is there already, see tq.client.ssh_login; without one, as the configuration says."""
+    directory = os.environ.get(CONTROL)
+    if not directory:
+        return []
+    path = control_path(Path(directory), address)
+    return ["-S", str(path), "-oControlMaster=no"] if path.is_socket() else []
