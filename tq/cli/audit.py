@@ -6,11 +6,11 @@ import msgspec
 import typer
 
 from tq.cli.listing import Cell, Column, View, emit
-from tq.cli.moments import NONE, ago, now_ms
 from tq.cli.options import ColorOption, ConfigFile, OutputOption, Url
 from tq.cli.reach import reach
 from tq.model.credentials import AuditEntry
 from tq.model.durations import duration_ms
+from tq.views.moments import NONE, ago, now_ms
 
 
 def audit(

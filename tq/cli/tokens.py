@@ -8,11 +8,11 @@ import typer
 
 from tq.cli.groups import NounGroup
 from tq.cli.listing import Cell, Column, View, emit, write_json
-from tq.cli.moments import NONE, ago, clock, now_ms
 from tq.cli.options import ColorOption, ConfigFile, OutputOption, Url
 from tq.cli.reach import reach
 from tq.cli.terminal import say
 from tq.model.credentials import TokenInfo
+from tq.views.moments import NONE, ago, clock, now_ms
 
 FIRST = """This is the first token. From now on whoever comes over TCP has to show one, and connections without are
 ended; the broker's own user needs none on the unix socket."""
