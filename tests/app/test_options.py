@@ -29,6 +29,7 @@ def test_options_end_up_in_the_task() -> None:
         key="welcome-7",
         result_ttl="0",
         max_crashes=1,
+        tags=["eu"],
         backoff=fixed("5s"),
     )
 
@@ -49,17 +50,19 @@ def test_options_end_up_in_the_task() -> None:
             key="welcome-7",
             result_ttl_ms=0,
             max_crashes=1,
+            tags=("eu",),
             retry=fixed("5s"),
         ),
     )
 
 
 def test_what_is_not_given_stays_as_it_was() -> None:
-    first = SubmitOptions().changed(queue="mail", delay="1m", key="k")
+    first = SubmitOptions().changed(queue="mail", delay="1m", key="k", tags=("a", "b"))
     second = first.changed(priority=1, delay="2m")
 
     assert (second.queue, second.priority, second.key) == ("mail", 1, "k")
-    assert second.rest == TaskOptions(delay_ms=120_000, key="k")
+    assert second.rest == TaskOptions(delay_ms=120_000, key="k", tags=("a", "b"))
+    assert second.changed(tags=()).rest == TaskOptions(delay_ms=120_000, key="k")
     assert second.changed() == second
 
 
@@ -84,6 +87,8 @@ def test_usual_options_cost_nothing_on_the_wire() -> None:
         ({"priority": True}, "priority True"),
         ({"max_retries": -1}, "max_retries -1"),
         ({"max_crashes": 0}, "max_crashes 0"),
+        ({"tags": "eu"}, "tags 'eu' is not a list of texts"),
+        ({"tags": [""]}, "tag is empty"),
         ({"key": ""}, "key is empty"),
         ({"key": 7}, "key 7 is not a str"),
         ({"eta": datetime(2030, 1, 1, tzinfo=UTC).replace(tzinfo=None)}, "is not a datetime with a time zone"),

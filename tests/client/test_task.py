@@ -39,6 +39,7 @@ def test_every_field_reaches_the_spec() -> None:
         max_crashes=9,
         retry=retry,
         id=format_id(task_id),
+        tags=["nightly", "eu", "nightly"],
     ).to_spec(new_id())
 
     options = TaskOptions(
@@ -49,6 +50,7 @@ def test_every_field_reaches_the_spec() -> None:
         result_ttl_ms=0,
         max_crashes=9,
         retry=retry,
+        tags=("nightly", "eu"),
     )
     assert spec == TaskSpec(task_id, "resize", b"px", "images", 255, 250, 0, "image/png", options)
 
@@ -90,6 +92,11 @@ def test_a_task_without_an_id_gets_a_new_one_each_time() -> None:
         ({"key": b"k"}, "key b'k' is not text"),
         ({"retry": RetryPolicy(backoff_ms_base="1s")}, "is not a RetryPolicy"),  # type: ignore[arg-type]
         ({"retry": None}, "is not a RetryPolicy"),
+        ({"tags": "nightly"}, "tags 'nightly' is not a list of texts"),
+        ({"tags": [7]}, "tags [7] is not a list of texts"),
+        ({"tags": ["x" * 101]}, "longer than 100 characters"),
+        ({"tags": ["\x1b[2J"]}, "control or invisible"),
+        ({"tags": [f"t{number}" for number in range(17)]}, "at most 16 tags"),
         ({"id": "x"}, "'x' is not a task id"),
     ],
 )

@@ -340,6 +340,14 @@ def test_a_step_looks_at_no_more_rows_than_it_may() -> None:
     assert step.cursor
 
 
+def test_a_selector_that_searches_for_much_looks_at_fewer_rows_in_a_step() -> None:
+    rig, _ = shop()
+
+    few, many = (steps(rig, parse(f"-{','.join(['no'] * count)}"), Order.ID, rows_max=60).examined for count in (1, 39))
+
+    assert (few, many) == (60, 3)
+
+
 def test_what_comes_to_its_place_after_the_freeze_is_not_in_the_set() -> None:
     rig = Rig()
     worker = rig.worker()

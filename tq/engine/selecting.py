@@ -82,7 +82,7 @@ def _count_groups(ledger: Ledger, queues: list[Queue], tests: list[GroupTest]) -
 
 
 def scan(ledger: Ledger, plan: Plan, cursor: bytes, rows_max: int, found_max: int, now_ms: int) -> ScanStep:
-    """The next tasks of a walk: up to `found_max` of them, looking at up to `rows_max` rows.
+    """The next tasks of a walk: up to `found_max` of them, looking at up to `rows_max` rows; fewer if each costs more.
 
     A step may find fewer, even none, and still have a cursor.
 
@@ -92,6 +92,7 @@ def scan(ledger: Ledger, plan: Plan, cursor: bytes, rows_max: int, found_max: in
     Raises:
         InvalidArgument: a cursor that no step gave.
     """
+    rows_max = max(1, rows_max // plan.weight)
     rank, position = _parse_cursor(cursor)
     end = b"" if plan.is_descending else _END
     found: list[Record] = []

@@ -52,7 +52,7 @@ def check_tags(what: str, tags: Sequence[str]) -> None:
         InvalidArgument: more than 16, one above 100 characters, empty, or not printable.
     """
     if len(tags) > TAGS_MAX:
-        raise InvalidArgument(f"there are {len(tags)} of {what}; a task has at most {TAGS_MAX} tags")
+        raise InvalidArgument(f"{what} is one of {len(tags)}; a task has at most {TAGS_MAX} tags")
     for tag in tags:
         if len(tag) > TAG_CHARS_MAX:
             raise InvalidArgument(f"{what} {tag[:30]!r}... is longer than {TAG_CHARS_MAX} characters")
