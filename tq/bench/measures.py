@@ -5,55 +5,17 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import msgspec
-
 from tq.app.codec import ARGUMENTS
 from tq.bench.executions import check_each_ran_once, read_starts
 from tq.bench.handlers import hold
 from tq.bench.load import percentile_ms, submit_in_bulk, submit_paced, submit_singly
+from tq.bench.operate import operate
+from tq.bench.plan import Figure, Plan
 from tq.bench.rig import Rig
 from tq.client.async_client import AsyncClient
 from tq.client.task import Task
 
 RUN_SECONDS_MAX = 600.0
-
-
-class Figure(msgspec.Struct, frozen=True, kw_only=True):
-    """One measured value. `target` is what docs/performance.md promises, 0 for none; `more_is_better` its direction."""
-
-    name: str
-    value: float
-    unit: str
-    target: float = 0
-    more_is_better: bool = False
-
-    @property
-    def is_met(self) -> bool:
-        """Whether the value is as good as its target."""
-        if not self.target:
-            return True
-        return self.value >= self.target if self.more_is_better else self.value <= self.target
-
-
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """How much is measured. `scale` 1 is the documented run; less is quicker and says less."""
-
-    scale: float = 1.0
-    url: str | None = None
-    parent: Path | None = None
-    on_progress: Callable[[str, int, int], None] | None = None
-
-    def count(self, tasks: int) -> int:
-        """So many tasks, scaled."""
-        return max(100, int(tasks * self.scale))
-
-    def seconds(self, seconds: float) -> float:
-        """So long, scaled."""
-        return max(1.0, seconds * self.scale)
-
-    def rig(self) -> Rig:
-        """A fresh broker, or the one of the url."""
-        return Rig(self.parent, self.url)
 
 
 async def _completed(client: AsyncClient) -> int:
@@ -276,11 +238,14 @@ MEASURES: dict[str, Callable[[Plan], Awaitable[list[Figure]]]] = {
     "load": load,
     "memory": memory,
     "failover": failover,
+    "operate": operate,
     "backlog": backlog,
 }
-"""All measurements by name; `backlog` takes minutes and is run only when it is named."""
+"""All measurements by name."""
 
-STANDARD = tuple(name for name in MEASURES if name != "backlog")
+LONG = frozenset({"operate", "backlog"})
+"""Those that take minutes, and are run only when they are named."""
+STANDARD = tuple(name for name in MEASURES if name not in LONG)
 OF_ANY_BROKER = ("submit", "drain", "run", "latency", "load")
 """Those that need no process of the broker's, and so can be run with a url."""
 

@@ -12,12 +12,14 @@ from tq.cli.terminal import err_console, say
 from tq.model.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from tq.bench.measures import Figure
+    from tq.bench.plan import Figure
 
 Measures = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[MEASURE]...", help="What to measure; all but backlog if none is named.", show_default=False
+        metavar="[MEASURE]...",
+        help="What to measure; all that take no minutes if none is named.",
+        show_default=False,
     ),
 ]
 
@@ -42,10 +44,16 @@ def bench(
       submit    one by one and in bulk              drain    a backlog, by 2 worker processes
       run       submitting and running at once      latency  submit to handler, at 100/s
       load      latencies at 10,000/s, broker CPU   memory   of a backlog; restart after kill -9
-      failover  worker killed to task elsewhere     backlog  10,000,000 tasks, only if named; takes minutes
+      failover  worker killed to task elsewhere
+
+    \b
+    Only if named, for they take minutes:
+      operate   listings with 1,000,000 dead letters
+      backlog   10,000,000 tasks
     """
     from tq.bench.machine import describe_machine
-    from tq.bench.measures import MEASURES, OF_ANY_BROKER, STANDARD, Plan, run_measure
+    from tq.bench.measures import MEASURES, OF_ANY_BROKER, STANDARD, run_measure
+    from tq.bench.plan import Plan
 
     chosen = list(measures or (OF_ANY_BROKER if url else STANDARD))
     for name in chosen:
