@@ -2,7 +2,9 @@
 
 import logging
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from unittest import mock
 
 import pytest
 
@@ -71,3 +73,39 @@ def test_a_snooze_has_a_length_with_a_unit() -> None:
     assert str(Snooze("5m")) == "again in 5m"
     with pytest.raises(InvalidArgument, match="bare int"):
         Snooze(5)  # type: ignore[arg-type]
+
+
+def kept(log_with: Callable[[Context], None]) -> list[tuple[str, str]]:
+    """What a context hands on of what is logged with it."""
+    lines: list[tuple[str, str]] = []
+    ctx = Context(
+        STORED,
+        attempt=1,
+        started_at_ms=0,
+        report=lambda fraction, note: None,
+        keep_line=lambda level, text: lines.append((level, text)),
+    )
+    log_with(ctx)
+    return lines
+
+
+def test_lines_of_the_level_that_is_logged_are_handed_on_as_text(caplog: pytest.LogCaptureFixture) -> None:
+    def work(ctx: Context) -> None:
+        ctx.log.debug("too little")
+        ctx.log.warning("%(count)d left", {"count": 3})
+        ctx.log.error("no such user", exc_info=KeyError("anna"))
+
+    with caplog.at_level(logging.INFO):
+        assert kept(work) == [("warning", "3 left"), ("error", "no such user\nKeyError: 'anna'")]
+
+
+def test_a_format_that_does_not_fit_harms_no_handler(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO), mock.patch("logging.raiseExceptions", new=False):
+        assert kept(lambda ctx: ctx.log.info("%d", "seven")) == [("info", "%d")]
+
+
+def test_a_record_names_the_line_of_the_handler_and_not_one_of_tq(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        context([]).log.info("here")
+
+    assert caplog.records[0].filename == "test_context.py"

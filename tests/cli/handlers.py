@@ -36,3 +36,11 @@ def hold(started: Path, released: Path) -> str:
     while not released.exists():
         time.sleep(0.01)
     return "held"
+
+
+@app.task(max_retries=0)
+def logs(count: int, ctx: tq.Context) -> None:
+    """Logs some lines, the last of them hostile."""
+    for number in range(count):
+        ctx.log.info("line %d", number)
+    ctx.log.error("\x1b[31mred\x07 \u202eevil\nTraceback: a second line")

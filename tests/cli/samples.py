@@ -2,7 +2,7 @@
 
 from tq.model.groups import FailureGroup
 from tq.model.ids import make_id
-from tq.model.insight import Because, Explanation, HeldTask, Reason, TaskStack
+from tq.model.insight import Because, Explanation, HeldTask, LogLine, Reason, TaskStack
 from tq.model.operations import QueueCount
 from tq.model.replies import StatsReply
 from tq.model.stats import EngineStats, ProcessStats, QueueStats, WorkerInfo
@@ -63,6 +63,8 @@ STACK = TaskStack(
     place="app.py:8",
     text='  File "app.py", line 8, in send\n    time.sleep(9)\n',
 )
+
+LINE = LogLine(number=3, at_ms=NOW_MS, level="error", attempt=2, text="no such user\nValueError: 7")
 
 HELD = HeldTask(
     id=ID,

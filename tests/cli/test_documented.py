@@ -6,12 +6,25 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from tests.cli.samples import EXPLANATION, FAILED_ATTEMPT, GROUP, HELD, ID, STACK, STATS, WORKER, queue, summary, view
+from tests.cli.samples import (
+    EXPLANATION,
+    FAILED_ATTEMPT,
+    GROUP,
+    HELD,
+    ID,
+    LINE,
+    STACK,
+    STATS,
+    WORKER,
+    queue,
+    summary,
+    view,
+)
 from tq.cli.broker_view import queue_record, stats_record, worker_record
 from tq.cli.doctor import FINDINGS
 from tq.cli.exits import Exit
 from tq.cli.failures import group_record
-from tq.cli.insight_view import explanation_record, held_record, reason_record, stack_record
+from tq.cli.insight_view import explanation_record, held_record, line_record, reason_record, stack_record
 from tq.cli.profiles import profile_record
 from tq.cli.task_view import outcome_record, summary_record, task_record
 from tq.cli.verbs import app
@@ -43,6 +56,7 @@ def _documented(title: str) -> str:
         ("Explanation", list(explanation_record(EXPLANATION))),
         ("Reason", list(reason_record(EXPLANATION.reasons[0]))),
         ("Stack", list(stack_record(STACK))),
+        ("Log line", list(line_record(LINE))),
         ("Task in hand", list(held_record(HELD))),
         ("Queue", list(queue_record(queue()))),
         ("Failure group", list(group_record(GROUP))),

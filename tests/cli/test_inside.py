@@ -85,3 +85,37 @@ def test_the_stack_of_a_running_task_is_taken_while_it_runs(
     assert record["place"].startswith("handlers.py:")
     assert (afterwards.returncode, afterwards.stdout) == (5, "")
     assert "does not run: it is completed" in afterwards.stderr
+
+
+def test_the_log_of_a_task_is_printed_line_by_line_and_cannot_steer_a_terminal(
+    broker: RunningBroker, worker: RunningWorker
+) -> None:
+    task_id = broker.client.submit_task(
+        Task("logs", b'{"count": 2}', queue=worker.queue, content_type="application/json")
+    )
+    followed = call_tq("task", "log", task_id, "--follow", "-u", broker.address)
+    lines = call_tq("task", "log", task_id, "-o", "jsonl", "-u", broker.address).stdout.splitlines()
+    document = json.loads(call_tq("task", "log", task_id, "-o", "json", "-u", broker.address).stdout)
+    names = call_tq("task", "log", task_id, "-o", "name", "-u", broker.address).stdout.splitlines()
+
+    assert [line.split(" ", 1)[1] for line in followed.stdout.splitlines()[:2]] == [
+        "info     line 0",
+        "info     line 1",
+    ]
+    assert followed.stdout.splitlines()[3] == "    Traceback: a second line"
+    assert not {"\x1b", "\x07", "\u202e"} & set(followed.stdout + "".join(names))
+    assert [json.loads(line) for line in lines] == document
+    assert [line["number"] for line in document] == [1, 2, 3]
+    assert document[2]["text"].startswith("\x1b[31mred")
+    assert names[:2] == ["line 0", "line 1"]
+
+
+def test_a_task_that_logged_nothing_says_so_and_one_that_never_was_exits_4(broker: RunningBroker, queue: str) -> None:
+    task_id = broker.client.submit_task(Task("send", queue=queue))
+
+    silent = call_tq("task", "log", task_id, "-u", broker.address)
+    unknown = call_tq("task", "log", "0192f0c1-7e5a-7cc2-b5e5-0d7f6f7c1a2b", "-u", broker.address)
+
+    assert (silent.returncode, silent.stdout) == (0, "")
+    assert "No lines" in silent.stderr
+    assert unknown.returncode == 4

@@ -16,6 +16,7 @@ from tq.engine.tables import (
     DEAD_KEY,
     DUE_KEY,
     GROUP_COUNT_KEY,
+    LOG_KEY,
     META_ENGINE,
     READY_KEY,
     READY_ROW,
@@ -29,6 +30,7 @@ from tq.engine.tables import (
     QueueRow,
     Table,
 )
+from tq.model.commands import LOG_LINES_MAX
 from tq.model.fingerprint import OTHER_GROUP, fingerprint
 from tq.model.task import State, StoredTask, TaskState, tier_of
 
@@ -65,6 +67,7 @@ class _Inspection:
         self._groups()
         self._one_place_each()
         self._keys()
+        self._logs()
         self._counters()
         self._numbers()
 
@@ -215,6 +218,23 @@ class _Inspection:
             if stored.spec.options is not None and stored.spec.options.key is not None
         }
         self._rule(wanted == self.tables[Table.KEYS], "I6: the idempotency keys are not those of the tasks")
+
+    def _logs(self) -> None:
+        lines: dict[bytes, list[int]] = defaultdict(list)
+        for key in self.tables[Table.LOGS]:
+            task_id, number = LOG_KEY.unpack(key)
+            lines[task_id].append(number)
+        for task_id, numbers in lines.items():
+            if not self._exists(task_id, "LOGS"):
+                continue
+            spec = self.stored[task_id].spec
+            place = (self.numbers.get(spec.queue, 0), spec.task_type, int(tier_of(spec.priority)))
+            has_logs = {(lane.queue, lane.task_type, lane.tier): lane.has_logs for lane in self.lanes.values()}
+            self._rule(has_logs.get(place, False), f"{task_id.hex()} has log lines, and its lane does not know of any")
+            head = self.tables[Table.LOGS].get(LOG_KEY.pack(task_id, 0))
+            following = U32.unpack(head)[0] if head is not None else 0
+            kept = [0, *range(max(1, following - LOG_LINES_MAX), following)]
+            self._rule(sorted(numbers) == kept, f"the log lines of {task_id.hex()} are not the latest {LOG_LINES_MAX}")
 
     def _counters(self) -> None:
         for number, row in self.queues.items():

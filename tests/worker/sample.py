@@ -268,3 +268,36 @@ async def writes(path: str, seconds: float, ctx: tq.Context) -> int:
     with open(path, "a") as ledger:  # noqa: PTH123
         ledger.write(f"end {ctx.task_id} {os.getpid()} {ctx.attempt}\n")
     return os.getpid()
+
+
+def _log(ctx: tq.Context, count: int) -> None:
+    for number in range(count):
+        ctx.log.info("line %d of %d", number, count)
+    ctx.log.error("it broke", exc_info=KeyError("the reason"))
+
+
+@app.task
+async def logs(count: int, ctx: tq.Context) -> None:
+    _log(ctx, count)
+
+
+@app.task
+def thread_logs(count: int, ctx: tq.Context) -> None:
+    _log(ctx, count)
+
+
+@app.task(run_in="process")
+def process_logs(count: int, ctx: tq.Context) -> None:
+    _log(ctx, count)
+
+
+@app.task
+async def logs_and_waits(ctx: tq.Context) -> None:
+    ctx.log.info("waiting")
+    await asyncio.Event().wait()
+
+
+@app.task
+def logs_and_fails(ctx: tq.Context) -> None:
+    ctx.log.warning("about to fail")
+    raise ValueError("failed")

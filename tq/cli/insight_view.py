@@ -10,7 +10,7 @@ from tq.cli.task_view import attempt_text, state_style
 from tq.cli.words import counted
 from tq.model.durations import format_ms
 from tq.model.ids import format_id
-from tq.model.insight import Explanation, HeldTask, Reason, TaskStack, WorkerView
+from tq.model.insight import Explanation, HeldTask, LogLine, Reason, TaskStack, WorkerView
 from tq.views.moments import NONE, ago, clock, rounded
 from tq.views.payloads import size
 
@@ -155,3 +155,18 @@ def stack_fields(stack: TaskStack) -> Iterable[tuple[str, Cell]]:
     )
     yield "at", Cell(stack.place, "bold")
     yield "stack", Cell(stack.text.rstrip())
+
+
+def line_record(line: LogLine) -> dict[str, object]:
+    """The JSON of a log line."""
+    return msgspec.structs.asdict(line)
+
+
+def line_text(line: LogLine) -> str:
+    """A log line for people; what follows its first line is indented."""
+    return f"{clock(line.at_ms)} {line.level:<8} " + line.text.rstrip().replace("\n", "\n    ")
+
+
+def level_style(level: str) -> str:
+    """The colour of a level; the word itself says the same."""
+    return {"debug": "dim", "warning": "yellow", "error": "red", "critical": "red"}.get(level, "")

@@ -2,9 +2,9 @@
 
 from tq.client.asking import Asking, Blocking, Id
 from tq.client.ids import raw_id
-from tq.model.commands import GetWorker, TakeStack, Why
+from tq.model.commands import LOG_LINES_MAX, GetLog, GetWorker, TakeStack, Why
 from tq.model.insight import Explanation, TaskStack, WorkerView
-from tq.model.replies import StackReply, WhyReply, WorkerReply
+from tq.model.replies import LogPage, StackReply, WhyReply, WorkerReply
 
 
 class AsyncInsight(Asking):
@@ -17,6 +17,18 @@ class AsyncInsight(Asking):
             TaskNotFound: it never existed, or its record was removed after its retention.
         """
         return (await self._ask(Why(0, raw_id(task_id)), WhyReply)).explanation
+
+    async def task_log(self, task_id: Id, after: int = 0, limit: int = LOG_LINES_MAX) -> LogPage:
+        """The lines that the handlers of a task have logged with ctx.log, over all its attempts: the latest 500.
+
+        Args:
+            after: the number of a line; those above it are wanted.
+            limit: of lines, 1 to 500.
+
+        Raises:
+            TaskNotFound: as for `why`.
+        """
+        return await self._ask(GetLog(0, raw_id(task_id), after, limit), LogPage)
 
     async def task_stack(self, task_id: Id) -> TaskStack:
         """Where the handler of a running task is: its Python frames, taken by its worker within 5 seconds.
@@ -46,6 +58,10 @@ class Insight(Blocking):
     def why(self, task_id: Id) -> Explanation:
         """See AsyncClient.why."""
         return self._thread.run(lambda: self._client.why(task_id))
+
+    def task_log(self, task_id: Id, after: int = 0, limit: int = LOG_LINES_MAX) -> LogPage:
+        """See AsyncClient.task_log."""
+        return self._thread.run(lambda: self._client.task_log(task_id, after, limit))
 
     def task_stack(self, task_id: Id) -> TaskStack:
         """See AsyncClient.task_stack."""

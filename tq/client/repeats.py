@@ -27,6 +27,7 @@ def is_repeatable(request: Request) -> bool:
             commands.Fetch()
             | commands.Heartbeat()
             | commands.ReportProgress()
+            | commands.ReportLog()
             | commands.StackTaken()
             | commands.Hello()
         ):
@@ -63,6 +64,7 @@ def is_repeatable(request: Request) -> bool:
             | commands.GetHistory()
             | commands.GetWorker()
             | commands.TakeStack()
+            | commands.GetLog()
             | commands.CreateToken()
             | commands.ListTokens()
             | commands.ListAudit()

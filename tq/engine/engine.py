@@ -40,6 +40,7 @@ from tq.model.commands import (
     Fetch,
     GetAttention,
     GetHistory,
+    GetLog,
     GetOperation,
     GetSignature,
     GetStats,
@@ -60,6 +61,7 @@ from tq.model.commands import (
     PurgeDead,
     PurgeQueue,
     Release,
+    ReportLog,
     ReportProgress,
     Request,
     Resubmit,
@@ -185,6 +187,11 @@ class Engine:
                 return explaining.why(ledger, request, now_ms)
             case GetHistory():
                 return viewing.get_history(ledger, request, now_ms)
+            case ReportLog():
+                inspecting.report_log(ledger, request)
+                return None
+            case GetLog():
+                return inspecting.get_log(ledger, request)
             case TakeStack():
                 inspecting.take_stack(ledger, session, request, now_ms)
                 return None

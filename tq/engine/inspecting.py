@@ -1,18 +1,20 @@
-"""A closer look at a worker: what it says of itself, what it has in hand, and where a handler of it is."""
+"""A closer look at a worker: what it says of itself, what it has in hand, and where a handler of it is;
+and the lines that handlers logged."""
 
 from itertools import islice
 
+from tq.engine import logs
 from tq.engine.ledger import Ledger
 from tq.engine.presence import named_workers
 from tq.engine.settling import OVERRUN_MARGIN_MS
 from tq.engine.stacks import STACK_MS, Question
 from tq.engine.viewing import worker_info
 from tq.engine.workers import Lease, Worker
-from tq.model.commands import GetWorker, StackTaken, TakeStack
+from tq.model.commands import GetLog, GetWorker, ReportLog, StackTaken, TakeStack
 from tq.model.errors import WrongState
 from tq.model.ids import format_id
-from tq.model.insight import HeldTask, TaskStack, WorkerView
-from tq.model.replies import ErrorReply, StackReply, StackWanted, WorkerReply
+from tq.model.insight import HeldTask, LogLine, TaskStack, WorkerView
+from tq.model.replies import ErrorReply, LogPage, StackReply, StackWanted, WorkerReply
 from tq.model.task import Progress
 
 WORKERS_MAX = 100
@@ -102,3 +104,26 @@ def stack_taken(ledger: Ledger, session: int, request: StackTaken) -> None:
         text=request.text,
     )
     ledger.outbox.append((question.session, StackReply(question.request_id, stack)))
+
+
+def report_log(ledger: Ledger, request: ReportLog) -> None:
+    """Handlers have logged; kept for the live leases among them."""
+    for line in request.lines:
+        lease = ledger.leases.get(line.task_id)
+        if lease is not None and lease.token == line.token:
+            ledger.keep_log(lease, line.at_ms, line.level, line.text)
+
+
+def get_log(ledger: Ledger, request: GetLog) -> LogPage:
+    """The lines that the handlers of a task have logged.
+
+    Raises:
+        TaskNotFound: no such task.
+    """
+    record = ledger.find(request.task_id)
+    lines = [
+        LogLine(number=number, at_ms=row.at_ms, level=row.level, attempt=row.attempt, text=row.text)
+        for number, row in logs.read(ledger.changes, record.id, request.after, request.limit)
+    ]
+    total = logs.next_number(ledger.changes, record.id) - 1
+    return LogPage(request.request_id, lines, total, record.current.is_final)

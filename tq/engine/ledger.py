@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
+from tq.engine import logs
 from tq.engine.bounds import Bounds
 from tq.engine.changes import Changes
 from tq.engine.events import Events
@@ -29,6 +30,7 @@ from tq.engine.tables import (
     DueKind,
     LaneRow,
     LeaseRow,
+    LogRow,
     MetaRow,
     MovedRow,
     QueueRow,
@@ -489,6 +491,13 @@ class Ledger:
             case _:
                 raise AssertionError(state.state)
 
+    def keep_log(self, lease: Lease, at_ms: int, level: str, text: str) -> None:
+        """Keep a line that the handler of a lease logged."""
+        logs.append(self.changes, lease.id, LogRow(at_ms, level, lease.attempt, text))
+        if not lease.lane.row.has_logs:
+            lease.lane.row.has_logs = True
+            self._touched_lanes[lease.lane.number] = lease.lane
+
     def remove(self, record: Record) -> None:
         """Forget a task that just left its index: all its rows go."""
         self.changes.delete(Table.BODIES, record.id)
@@ -496,9 +505,12 @@ class Ledger:
             self.changes.delete(Table.STATES, record.id)
         if record.stored.expires_at_ms:
             self.delete_due(DueKind.EXPIRE, record.stored.expires_at_ms, record.id)
+        lane = self.lane_of(record.stored)
+        if lane.row.has_logs:
+            logs.forget(self.changes, record.id)
         key = record.options.key
         if key is not None:
-            queue = self.lane_of(record.stored).queue
+            queue = lane.queue
             self.changes.delete(Table.KEYS, idempotency_key(queue, key))
 
 

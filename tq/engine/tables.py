@@ -26,6 +26,9 @@ meaning; values are arrays of MessagePack where not said otherwise. Moments are 
               group (8 bytes), queue u32            u32: its dead letters in that queue now; no row: none
     OPERATIONS operation id, 8 bytes                OperationRow: what it does to which tasks, and how far it is
     MOVED     operation id, task id                 MovedRow: where the operation found the task
+    LOGS      id, number u32                        number 0: u32, the number of the task's next line; from 1: LogRow, a
+                                                    line that its handlers logged, of which the latest 500 are kept.
+                                                    Only tasks of lanes with `has_logs` have such rows
     AUDIT     at u64, number u64                    AuditRow: who did what to what, when, and why
     TOKENS    id, 6 bytes                           TokenRow: the hash of the secret, role, queues
     META      name (ASCII)                          "format": u32; "engine": MetaRow; and the store's own
@@ -118,6 +121,7 @@ DEAD_BY_GROUP_KEY = struct.Struct(">B8sQ16s")
 DEAD_BY_TIME_KEY = struct.Struct(">BQ16s")
 DEAD_BY_ID_KEY = struct.Struct(">B16s")
 GROUP_COUNT_KEY = struct.Struct(">8sI")
+LOG_KEY = struct.Struct(">16sI")
 AUDIT_KEY = struct.Struct(">QQ")
 U32 = struct.Struct(">I")
 
@@ -170,13 +174,24 @@ class QueueRow(msgspec.Struct, array_like=True):
 
 
 class LaneRow(msgspec.Struct, array_like=True):
-    """The ready tasks of one queue, type and tier. No READY row of the lane lies below `low_water`."""
+    """The ready tasks of one queue, type and tier. No READY row of the lane lies below `low_water`. `has_logs` once one
+    of its tasks has logged a line: the others need not be looked at for lines when they go."""
 
     queue: int
     task_type: str
     tier: int
     ready: int = 0
     low_water: int = 0
+    has_logs: bool = False
+
+
+class LogRow(msgspec.Struct, array_like=True, frozen=True):
+    """A line that a handler logged. `at_ms` is of its worker's clock."""
+
+    at_ms: int
+    level: str
+    attempt: int
+    text: str
 
 
 class GroupRow(msgspec.Struct, array_like=True):

@@ -22,6 +22,10 @@ from tq.model.watching import HZ_MAX, SCOPES_MAX
 BATCH_MAX = 1_000
 """Tasks, leases or ids in one request: what bounds the time of one step of the engine."""
 
+LOG_LINES_MAX = 500
+"""Lines that are kept of one task, the latest."""
+LOG_CHARS_MAX = 1_000
+"""Of one line."""
 STACK_CHARS_MAX = 32_768
 """Of a stack of a handler, its innermost part."""
 
@@ -368,6 +372,30 @@ class Why(_Request, frozen=True, tag=38):
     task_id: Id
 
 
+class GetLog(_Request, frozen=True, tag=39):
+    """The lines that the handlers of a task have logged, with a number above `after`. Reply: LogPage."""
+
+    task_id: Id
+    after: Count = 0
+    limit: Annotated[int, Meta(ge=1, le=LOG_LINES_MAX)] = LOG_LINES_MAX
+
+
+class LogEntry(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A line that a running handler logged. `at_ms` is a moment of its worker's clock."""
+
+    task_id: Id
+    token: int
+    at_ms: Count
+    level: Annotated[str, Meta(max_length=20)]
+    text: Annotated[str, Meta(max_length=LOG_CHARS_MAX)]
+
+
+class ReportLog(_Request, frozen=True, tag=60):
+    """Lines that handlers have logged, in their order; of leases that are no longer, they are dropped. No reply."""
+
+    lines: Annotated[list[LogEntry], Meta(max_length=BATCH_MAX)]
+
+
 class TakeStack(_Request, frozen=True, tag=40):
     """Where the handler of a running task is. Reply: StackReply, once its worker has said so, within 5 s."""
 
@@ -547,7 +575,7 @@ Request = (
     | ListQueues | PauseQueue | ResumeQueue | PurgeQueue | RetryDead | PurgeDead | Resubmit | GetSignature
     | ListGroups
     | ListWorkers | DrainWorker | GetStats | Backup
-    | Why | TakeStack | StackTaken | GetWorker
+    | Why | GetLog | TakeStack | GetWorker | ReportLog | StackTaken
     | PrepareOperation | CommitOperation | ListOperations | GetOperation | CancelOperation | UndoOperation
     | CreateToken | ListTokens | RevokeToken | ListAudit
     | GetHistory | Watch | WatchCredit | Unwatch | GetAttention

@@ -107,3 +107,13 @@ class TaskStack(msgspec.Struct, frozen=True, kw_only=True):
     running_ms: int  # since the handler started
     place: str  # its innermost own line, such as "app.py:88"
     text: str  # its frames as a traceback prints them, outermost first
+
+
+class LogLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A line that a handler logged with ctx.log."""
+
+    number: int  # from 1, over all attempts of the task
+    at_ms: int  # of its worker's clock
+    level: str  # debug, info, warning, error, critical, or a name of the application's own
+    attempt: int
+    text: str

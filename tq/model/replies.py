@@ -8,7 +8,7 @@ import msgspec
 from tq.model.credentials import AuditEntry, TokenInfo
 from tq.model.groups import FailureGroup
 from tq.model.history import QueueHistory
-from tq.model.insight import Explanation, TaskStack, WorkerView
+from tq.model.insight import Explanation, LogLine, TaskStack, WorkerView
 from tq.model.operations import Action, Operation, QueueCount
 from tq.model.signatures import TaskSignature
 from tq.model.stats import EngineStats, ProcessStats, QueueStats, WorkerInfo
@@ -140,6 +140,18 @@ class WhyReply(_Reply, frozen=True, tag=115):
     """Why the task is where it is."""
 
     explanation: Explanation
+
+
+class LogPage(_Reply, frozen=True, tag=116):
+    """Lines that the handlers of a task have logged, in their order.
+
+    `total` counts all that it ever logged: of more than 500, the first are gone. `is_over`: it has ended, and logs no
+    more.
+    """
+
+    lines: list[LogLine]
+    total: int = 0
+    is_over: bool = False
 
 
 class StackReply(_Reply, frozen=True, tag=117):
@@ -286,7 +298,7 @@ class WatchFrame(msgspec.Struct, array_like=True, frozen=True, tag_field="tag", 
 Reply = (
     Welcome | ErrorReply | Submitted | Settled | Affected | TaskReply | OutcomeReply
     | TaskPage | QueuePage | WorkerPage | StatsReply
-    | WhyReply | StackReply | WorkerReply
+    | WhyReply | LogPage | StackReply | WorkerReply
     | GroupPage
     | SignatureReply
     | HistoryReply | AttentionReply

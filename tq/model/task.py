@@ -150,7 +150,6 @@ class TaskState(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     resubmitted_as: bytes | None = None
     moved: int = 0  # when it came to where it is, in the order of all changes
     group: bytes = b""  # of a dead letter: the fingerprint of its error
-    log_lines: int = 0  # lines that its handlers have logged
 
 
 class Progress(msgspec.Struct, array_like=True, frozen=True):

@@ -9,6 +9,7 @@ from tq.model.commands import (
     Fetch,
     GetAttention,
     GetHistory,
+    GetLog,
     GetSignature,
     GetStats,
     GetTask,
@@ -21,6 +22,7 @@ from tq.model.commands import (
     ListTasks,
     ListTokens,
     ListWorkers,
+    ReportLog,
     ReportProgress,
     Request,
     Resubmit,
@@ -47,6 +49,7 @@ READS = frozenset(
         GetStats,
         Why,
         GetWorker,
+        GetLog,
         GetHistory,
         ListTokens,
         ListAudit,
@@ -55,7 +58,7 @@ READS = frozenset(
 )
 """Requests that change nothing, in memory or on disk."""
 
-SILENT = frozenset({Fetch, Heartbeat, ReportProgress, StackTaken, WatchCredit})
+SILENT = frozenset({Fetch, Heartbeat, ReportProgress, ReportLog, StackTaken, WatchCredit})
 """Requests without a reply."""
 
 _WRITES = frozenset(get_args(Request)) - READS - {Hello}

@@ -28,6 +28,7 @@ from tq.worker.process_frames import (
     IsAt,
     Load,
     Loaded,
+    Logged,
     Report,
     ToProcess,
     WantStack,
@@ -78,6 +79,7 @@ class _Handlers:
         self._guard = Guard(lambda thread_id: signal.pthread_kill(thread_id, signal.SIGUSR1))
         self._todo: queue.SimpleQueue[Run] = queue.SimpleQueue()
         self._run: Run | None = None
+        self._logging = threading.Lock()  # lines are taken and sent by one thread at a time: they keep their order
 
     def listen(self) -> None:
         """In a thread: take what the worker says, and pass progress on meanwhile."""
@@ -85,6 +87,7 @@ class _Handlers:
             if self._worker.is_silent(REPORT_SECONDS if self._run is not None else None):
                 for note in self._caller.take_notes():
                     self._worker.send(Report(note.fraction, note.note))
+                self._send_lines()
                 continue
             message = self._worker.receive()
             if isinstance(message, Execute):
@@ -104,6 +107,7 @@ class _Handlers:
             outcome: Outcome = execute_guarded(self._guard, self._caller, run)
             self._run = None
             self._caller.take_notes()
+            self._send_lines()  # the worker sends them on before it says that the task has ended
             self._worker.send(Ended.of(outcome))
 
     def _run_of(self, message: Execute) -> Run:
@@ -116,6 +120,12 @@ class _Handlers:
             if run.context is not None:
                 run.context.cancelled = True
             self._guard.interrupt(run.token)
+
+    def _send_lines(self) -> None:
+        with self._logging:
+            lines = self._caller.lines.take_all()
+            if lines:
+                self._worker.send(Logged(lines))
 
     def _tell_where(self, message: WantStack) -> None:
         run = self._run

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from tq.model.commands import Failure, Success
+from tq.model.commands import Failure, LogEntry, Success
 from tq.model.settings import LogSettings
 from tq.model.task import StoredTask
 from tq.worker.outbox import HandedBack, Outcome, Stopped
@@ -53,6 +53,12 @@ class Report(msgspec.Struct, array_like=True, frozen=True, tag_field="tag", tag=
     note: str
 
 
+class Logged(msgspec.Struct, array_like=True, frozen=True, tag_field="tag", tag=14):
+    """Handlers have logged these lines."""
+
+    lines: list[LogEntry]
+
+
 class IsAt(msgspec.Struct, array_like=True, frozen=True, tag_field="tag", tag=13):
     """Where the handler of a lease is."""
 
@@ -94,7 +100,7 @@ class Ended(msgspec.Struct, array_like=True, frozen=True, tag_field="tag", tag=1
 
 
 ToProcess = Load | Execute | Interrupt | WantStack
-FromProcess = Loaded | Report | IsAt | Ended
+FromProcess = Loaded | Report | Logged | IsAt | Ended
 _encode = msgspec.msgpack.Encoder().encode
 decode_to_process: Callable[[bytes], ToProcess] = msgspec.msgpack.Decoder(ToProcess).decode
 decode_from_process: Callable[[bytes], FromProcess] = msgspec.msgpack.Decoder(FromProcess).decode

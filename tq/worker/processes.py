@@ -21,6 +21,7 @@ from tq.worker.process_frames import (
     Interrupt,
     IsAt,
     Load,
+    Logged,
     Report,
     ToProcess,
     WantStack,
@@ -118,6 +119,9 @@ class ProcessSlot(Slot):
                     return message.outcome
                 if isinstance(message, IsAt):
                     self._answer(process, message)
+                elif isinstance(message, Logged):
+                    for entry in message.lines:
+                        self._caller.lines.put_entry(entry)
                 elif isinstance(message, Report):
                     self._caller.note(run, message.fraction, message.note)
         except (EOFError, OSError):

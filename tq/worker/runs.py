@@ -18,6 +18,7 @@ from tq.model.commands import Failure, LeaseRef, ProgressNote
 from tq.model.durations import format_ms
 from tq.model.errors import InvalidArgument
 from tq.model.task import StoredTask
+from tq.worker.log_lines import LogLines
 from tq.worker.outbox import HandedBack, Outcome, Stopped
 from tq.worker.stacks import Answer, sendable
 
@@ -108,12 +109,16 @@ class Caller:
     Args:
         handlers: of the application, by every name.
         source: jitter of backoffs.
+
+    Attributes:
+        lines: what handlers have logged and is not sent yet.
     """
 
     def __init__(self, handlers: Mapping[str, AnyTask], source: Random) -> None:
         self._handlers = handlers
         self._chance = source.random
         self._notes: dict[int, ProgressNote] = {}
+        self.lines = LogLines()
 
     def prepare(self, run: Run) -> Invocation:
         """The call of a run's handler.
@@ -129,7 +134,16 @@ class Caller:
         def report(fraction: float, note: str) -> None:
             self.note(run, fraction, note)
 
-        context = Context(run.stored, attempt=run.attempt, started_at_ms=time.time_ns() // 1_000_000, report=report)
+        def keep_line(level: str, text: str) -> None:
+            self.lines.put(run.task_id, run.token, level, text)
+
+        context = Context(
+            run.stored,
+            attempt=run.attempt,
+            started_at_ms=time.time_ns() // 1_000_000,
+            report=report,
+            keep_line=keep_line,
+        )
         context.cancelled = run.why is not None
         run.context = context
         return context

@@ -12,7 +12,6 @@ import time
 from asyncio import Future
 from collections.abc import Callable, Mapping
 from random import Random
-from typing import Any
 
 import psutil
 
@@ -27,6 +26,7 @@ from tq.model.commands import (
     Fetch,
     Heartbeat,
     Hello,
+    ReportLog,
     ReportProgress,
     StackTaken,
     WorkerHello,
@@ -38,6 +38,7 @@ from tq.model.replies import Drain as DrainPush
 from tq.model.signatures import within_budget
 from tq.protocol.codec import PROTOCOL_VERSION
 from tq.worker.coroutines import Coroutines
+from tq.worker.defects import end_on_defect
 from tq.worker.desk import STOP_SECONDS, Desk
 from tq.worker.lifeline import (
     EXIT_REFUSED,
@@ -52,6 +53,7 @@ from tq.worker.lifeline import (
     decode_for_child,
     encode_line,
 )
+from tq.worker.log_lines import batches
 from tq.worker.mailbox import Mailbox
 from tq.worker.outbox import Outcome, Settlement
 from tq.worker.pulse import Pulse
@@ -63,7 +65,7 @@ from tq.worker.stacks import Stack, stack_report
 TICK_SECONDS = 0.05
 """How exact timeouts are."""
 PROGRESS_SECONDS = 0.25
-"""How often progress travels, at most; the latest of each task wins."""
+"""How often progress travels, at most; the latest of each task wins. So do log lines of tasks that have not ended."""
 RETRY_SECONDS = 1.0
 """When the broker could not take an outcome, for want of disk for example."""
 SETTLE_SECONDS = 10.0
@@ -160,7 +162,7 @@ class Supervisor:
     def run(self) -> None:
         """Work until told to stop, and everything is settled or time is up."""
         asyncio.set_event_loop(self._loop)
-        self._loop.set_exception_handler(_end_on_defect)
+        self._loop.set_exception_handler(end_on_defect)
         try:
             self._loop.run_until_complete(self._work())
         except BaseException:
@@ -299,6 +301,7 @@ class Supervisor:
                 self._is_flushing_later = True
                 asyncio.create_task(self._flush_when_there_is_room(connection), name="flush")  # noqa: RUF006
             return
+        self._send_log()  # before the outcomes: with those, the broker forgets the leases that prove the lines
         outbox = self._desk.outbox
         if outbox.has_waiting:
             for request in outbox.take(connection.next_id):
@@ -348,7 +351,7 @@ class Supervisor:
             log.error("outcome_given_up", extra={"task_id": format_id(outcome.task_id)})
         self._loop.call_soon(self._flush)
 
-    def _send(self, request: Fetch | Heartbeat | ReportProgress | StackTaken) -> None:
+    def _send(self, request: Fetch | Heartbeat | ReportProgress | ReportLog | StackTaken) -> None:
         connection = self._session.connection
         if connection is not None:
             with contextlib.suppress(TqError):  # it has ended: a new one will be told anew
@@ -391,7 +394,7 @@ class Supervisor:
     # The watchdog.
 
     async def _watch(self) -> None:
-        """While there is anything in hand: timeouts, tasks that do not start, the loop, progress, memory."""
+        """While there is anything in hand: timeouts, tasks that do not start, the loop, progress, log lines, memory."""
         desk, is_blocked, delivered = self._desk, False, -1
         while True:
             if not desk.in_hand and desk.credit.delivered == delivered:  # nothing came for a whole tick
@@ -432,14 +435,21 @@ class Supervisor:
                 megabytes = self._rss_bytes >> 20
                 self._ask_for_replacement(f"{megabytes} MiB of memory, max_rss_mb is {settings.max_rss_mb}")
 
+    def _send_log(self) -> None:
+        connection = self._session.connection
+        if self._caller.lines and connection is not None and connection.has_room and not connection.is_ended:
+            for lines in batches(self._caller.lines.take(), BATCH_MAX):
+                self._send(ReportLog(0, lines))
+
     def _send_progress(self) -> None:
         now = self._loop.time()
         if now >= self._progress_at + PROGRESS_SECONDS:
             notes = self._caller.take_notes()
-            if notes:
+            if notes or self._caller.lines:
                 self._progress_at = now
             for first in range(0, len(notes), BATCH_MAX):
                 self._send(ReportProgress(0, notes[first : first + BATCH_MAX]))
+            self._send_log()
 
     # The end.
 
@@ -477,15 +487,6 @@ class Supervisor:
                     self._changed.clear()
                     await self._changed.wait()
         return is_true()
-
-
-def _end_on_defect(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """An error in a callback: what it left undone, such as an outcome not reported, would be held for ever. So this
-    process ends, which frees its leases, and is replaced."""
-    error = context.get("exception")
-    log.error("supervisor_error", extra={"what": context["message"]}, exc_info=error)
-    if ("handle" in context or "protocol" in context) and not isinstance(error, OSError):
-        os._exit(EXIT_UNSETTLED)
 
 
 def _forget(future: "Future[Reply]") -> None:

@@ -141,7 +141,7 @@ def go_back(ledger: Ledger, record: Record, moved: MovedRow) -> None:
     """A task goes back to where an operation found it."""
     ledger.leave(record)
     now = record.state
-    before = msgspec.structs.replace(moved.state, history=now.history, log_lines=now.log_lines)
+    before = msgspec.structs.replace(moved.state, history=now.history)
     ledger.put_back(record, before, moved.ready_at_ms)
     if moved.is_expiring:
         ledger.put_due(DueKind.EXPIRE, record.stored.expires_at_ms, record.id)
