@@ -38,3 +38,16 @@ def test_their_names_are_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert complete_profile("pr") == ["prod"]
     file.write_text("prod: [")
     assert complete_profile("pr") == []
+
+
+def test_the_role_of_a_profile_is_the_most_that_one_is_there(broker: RunningBroker, tmp_path: Path) -> None:
+    file = tmp_path / "profiles.yaml"
+    file.write_text(f"look:\n  address: {broker.address}\n  role: viewer\n")
+    env = environment(TQ_PROFILES=str(file))
+
+    looking = call_tq("-u", "look", "queue", "list", env=env)
+    acting = call_tq("-u", "look", "queue", "pause", "mail", env=env)
+    working = call_tq("worker", "tests.cli.handlers:app", "-u", "look", env=env)
+
+    assert (looking.returncode, acting.returncode, working.returncode) == (0, 6, 2)
+    assert "the profile wants no more than the role viewer" in working.stderr

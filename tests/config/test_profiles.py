@@ -5,11 +5,13 @@ import pytest
 from tq.config.address import default_addresses, destination
 from tq.config.profiles import Profile, load_profiles, named_profile, profiles_path
 from tq.model.errors import ConfigInvalid, InvalidArgument
+from tq.model.identity import Role
 
 TEXT = """
 prod:
   address: ssh://anna@broker-1, tcp://broker-2
   token_file: prod.token
+  role: viewer
   badge: PRODUCTION
   confirm_always: true
 staging:
@@ -43,24 +45,29 @@ def test_a_profile_is_read_with_all_that_it_says(environment: dict[str, str], tm
 
     assert profiles["staging"] == Profile("staging:1", name="staging")
     assert profiles["prod"] == Profile(
-        "ssh://anna@broker-1, tcp://broker-2", str(tmp_path / "prod.token"), "PRODUCTION", True, "prod"
+        "ssh://anna@broker-1, tcp://broker-2",
+        token_file=str(tmp_path / "prod.token"),
+        role=Role.VIEWER,
+        badge="PRODUCTION",
+        confirm_always=True,
+        name="prod",
     )
     assert profiles["prod"].addresses == ("ssh://anna@broker-1", "tcp://broker-2")
 
 
-def test_a_name_stands_for_addresses_and_token(environment: dict[str, str]) -> None:
+def test_a_name_stands_for_addresses_token_and_role(environment: dict[str, str]) -> None:
     addresses = ("ssh://anna@broker-1", "tcp://broker-2")
 
-    assert destination("prod", "", environment) == (addresses, "tq_secret")
-    assert destination(["prod"], "given", environment) == (addresses, "given")
-    assert destination(None, "", {**environment, "TQ_URL": "prod"}) == (addresses, "tq_secret")
+    assert destination("prod", environment=environment) == (addresses, "tq_secret", Role.VIEWER)
+    assert destination(["prod"], "given", environment=environment) == (addresses, "given", Role.VIEWER)
+    assert destination(None, environment={**environment, "TQ_URL": "prod"}) == (addresses, "tq_secret", Role.VIEWER)
     assert default_addresses({**environment, "TQ_URL": " prod "}) == addresses
 
 
 @pytest.mark.parametrize("address", ["host:1", "tcp://prod", "unix:///prod", "ssh://prod", ["a:1", "b:1"], None])
 def test_an_address_is_no_name(address: str | list[str] | None) -> None:
     assert named_profile(address, {"TQ_PROFILES": "/none"}) is None
-    assert destination(address, "token", {}) == (address, "token")
+    assert destination(address, "token", Role.WORKER, {}) == (address, "token", Role.WORKER)
 
 
 def test_a_name_that_is_none_is_refused_with_the_nearest(environment: dict[str, str]) -> None:
@@ -90,6 +97,7 @@ def test_a_name_stands_alone(environment: dict[str, str]) -> None:
         ("prod:\n  address: a:1\n  adress: b:1", "unknown field `adress`"),
         ("prod:\n  address: a:1\n  name: b", "there is no field `name`"),
         ("prod:\n  address: a:1\n  confirm_always: maybe", "confirm_always"),
+        ("prod:\n  address: a:1\n  role: root", "role"),
         ("prod.eu:\n  address: a:1", "'prod.eu' is not the name of a profile"),
         ("a:\n  address: a:1\na:\n  address: b:1", "a stands there twice"),
         ("a: [", "not YAML"),

@@ -37,6 +37,7 @@ def profiles_view(nothing: str) -> "View[Profile]":
         return (
             Cell(profile.name),
             Cell(", ".join(profile.addresses)),
+            Cell(profile.role),
             Cell(profile.badge or NONE, "bold" if profile.badge else ""),
             Cell("always" if profile.confirm_always else NONE),
             Cell(profile.token_file or NONE),
@@ -45,6 +46,7 @@ def profiles_view(nothing: str) -> "View[Profile]":
     columns = (
         Column("NAME"),
         Column("ADDRESS", is_elastic=True),
+        Column("ROLE", rank=1),
         Column("BADGE"),
         Column("ASKS", rank=2),
         Column("TOKEN FILE", rank=3),
@@ -58,6 +60,7 @@ def profile_record(profile: "Profile") -> dict[str, object]:
         "name": profile.name,
         "address": profile.address,
         "token_file": profile.token_file,
+        "role": profile.role.value,
         "badge": profile.badge,
         "confirm_always": profile.confirm_always,
     }

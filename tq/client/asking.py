@@ -17,6 +17,7 @@ from tq.client.loop_thread import LoopThread
 from tq.config.address import default_addresses, destination
 from tq.model.commands import BATCH_MAX, Request
 from tq.model.errors import InvalidArgument, ProtocolViolation
+from tq.model.identity import Role
 from tq.model.replies import Affected, Reply, Welcome
 
 if TYPE_CHECKING:
@@ -38,15 +39,17 @@ class Asking:
         *,
         token: str = "",
         name: str = "",
+        role: Role = Role.ADMIN,
+        acts_for: str = "",
         connect_timeout: float = 5.0,
         reconnect_timeout: float = 30.0,
         can_ask: bool = True,
     ) -> None:
-        address, token = destination(address, token)
+        address, token, role = destination(address, token, role)
         self._make_link: Callable[..., Link] = partial(
             Link,
             _addresses(address),
-            make_hello(token, name),
+            make_hello(token, name, role, acts_for),
             connect_seconds=connect_timeout,
             reconnect_seconds=reconnect_timeout,
             can_ask=can_ask,

@@ -28,6 +28,8 @@ class AsyncClient(AsyncTasks, AsyncQueues, AsyncDead, AsyncWorkers, AsyncInsight
             127.0.0.1:6379.
         token: the credentials, if the broker asks for some; empty: those of the profile, if one is named.
         name: how the broker's log calls this client.
+        role: no more than this is wanted, whatever one could be. `connect` says which it has become.
+        acts_for: who is behind this program, if it serves several; the audit shows it as what the program says.
         connect_timeout: seconds for connecting to one address.
         reconnect_timeout: seconds for which a call goes on trying after a lost connection.
         can_ask: when it first connects, ssh may ask the person at the terminal, if there is one, for a passphrase or

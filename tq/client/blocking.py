@@ -15,6 +15,7 @@ from tq.client.tasks import Tasks
 from tq.client.watching import Watching
 from tq.client.workers import Workers
 from tq.model.commands import Request
+from tq.model.identity import Role
 from tq.model.replies import Affected, Reply, StatsReply, Welcome
 
 
@@ -31,6 +32,8 @@ class Client(Tasks, Queues, Dead, Workers, Insight, Watching, Access):
         *,
         token: str = "",
         name: str = "",
+        role: Role = Role.ADMIN,
+        acts_for: str = "",
         connect_timeout: float = 5.0,
         reconnect_timeout: float = 30.0,
         can_ask: bool = True,
@@ -39,6 +42,8 @@ class Client(Tasks, Queues, Dead, Workers, Insight, Watching, Access):
             address,
             token=token,
             name=name,
+            role=role,
+            acts_for=acts_for,
             connect_timeout=connect_timeout,
             reconnect_timeout=reconnect_timeout,
             can_ask=can_ask,

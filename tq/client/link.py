@@ -16,6 +16,7 @@ from tq.model.errors import (
     TooManyConnections,
     TqError,
 )
+from tq.model.identity import Role
 from tq.model.replies import Push, Reply
 from tq.protocol.codec import PROTOCOL_VERSION
 
@@ -179,9 +180,9 @@ class Link:
         return pauses(clock() + self._reconnect_seconds, clock, self._random)
 
 
-def make_hello(token: str, name: str) -> Hello:
+def make_hello(token: str, name: str, role: Role = Role.ADMIN, acts_for: str = "") -> Hello:
     """The greeting of a client that is no worker."""
-    return Hello(0, PROTOCOL_VERSION, client=name, token=token)
+    return Hello(0, PROTOCOL_VERSION, client=name, token=token, role_max=role, acts_for=acts_for)
 
 
 def _ignore(push: Push) -> None:

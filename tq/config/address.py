@@ -3,9 +3,11 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from tq.config.loading import DEFAULT, LoadedSettings, load_settings
 from tq.config.profiles import named_profile
+from tq.model.identity import Role
 from tq.model.settings import Settings
 
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - listened on, not connected to
@@ -28,17 +30,30 @@ def default_addresses(environment: Mapping[str, str] | None = None) -> tuple[str
     return named or settings_addresses(load_settings(environment=environment))
 
 
+class Destination(NamedTuple):
+    """Where to, with which token, and as no more than which role."""
+
+    address: str | Sequence[str] | None
+    token: str
+    role: Role
+
+
 def destination(
-    address: str | Sequence[str] | None, token: str = "", environment: Mapping[str, str] | None = None
-) -> tuple[str | Sequence[str] | None, str]:
-    """An address and a token, with the name of a profile, if it is one (or TQ_URL, where it is None), replaced by
-    what the profile says. A token that is given counts more than that of the profile.
+    address: str | Sequence[str] | None,
+    token: str = "",
+    role: Role = Role.ADMIN,
+    environment: Mapping[str, str] | None = None,
+) -> Destination:
+    """What was given, with the name of a profile, if it is one (or TQ_URL, where it is None), replaced by what the
+    profile says. A token that is given counts more than that of the profile; a role is at most that of the profile.
 
     Raises:
         ConfigInvalid, InvalidArgument: as `default_addresses`; or the token of the profile cannot be read.
     """
     profile = named_profile(address, environment)
-    return (address, token) if profile is None else (profile.addresses, token or profile.token())
+    if profile is None:
+        return Destination(address, token, role)
+    return Destination(profile.addresses, token or profile.token(), role.within(profile.role))
 
 
 def settings_addresses(loaded: LoadedSettings) -> tuple[str, ...]:

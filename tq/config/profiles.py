@@ -11,6 +11,7 @@ import msgspec
 
 from tq.config.files import read_file
 from tq.model.errors import ConfigInvalid, InvalidArgument
+from tq.model.identity import Role
 
 TOKEN_CHARS_MAX = 4_096
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
@@ -21,12 +22,14 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One broker, as somebody who looks after several wants to reach it.
 
     `address` may be several with commas between, tried in turn. `token_file` holds the token that is shown there.
+    `role` is the most that one wants to be there, such as viewer, whatever one could be.
     `badge` is shown beside its name on every screen, such as "PRODUCTION"; with `confirm_always`, what is usually done
     at once is asked about too.
     """
 
     address: str
     token_file: str = ""
+    role: Role = Role.ADMIN
     badge: str = ""
     confirm_always: bool = False
     name: str = ""

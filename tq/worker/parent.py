@@ -19,7 +19,8 @@ from tq import __version__
 from tq.client.connection import Connection
 from tq.config.address import default_addresses, destination
 from tq.model.commands import Hello, WorkerDied
-from tq.model.errors import ERRORS, InternalError, TqError
+from tq.model.errors import ERRORS, InternalError, InvalidArgument, TqError
+from tq.model.identity import Role
 from tq.model.replies import Push
 from tq.model.settings import LogSettings, Settings
 from tq.protocol.codec import PROTOCOL_VERSION
@@ -61,7 +62,11 @@ def run_worker(
         TqError: the broker refuses this worker.
     """
     parse_queues(settings.worker.queues)
-    address, token = destination(address, token)
+    address, token, role = destination(address, token)
+    if not role.may(Role.WORKER):
+        raise InvalidArgument(
+            f"the profile wants no more than the role {role}: a worker needs worker", hint="name the address instead"
+        )
     addresses = default_addresses() if address is None else [address] if isinstance(address, str) else list(address)
     configure_logging(settings.log, sys.stderr)
     options = Options(
