@@ -17,9 +17,11 @@ from tq.model.commands import (
     Fetch,
     Heartbeat,
     Hello,
+    LogEntry,
     Nack,
     ProgressNote,
     QueuePreference,
+    ReportLog,
     ReportProgress,
     StackTaken,
     Success,
@@ -103,6 +105,8 @@ class HostileWorker:
         """Report how far it is, and how the worker is."""
         note = ProgressNote(delivery.stored().spec.id, delivery.token, 0.5, TEXT)
         self._connection.send(ReportProgress(0, [note]))
+        lines = [LogEntry(delivery.stored().spec.id, delivery.token, 1, level, TEXT) for level in ("info", TEXT[:20])]
+        self._connection.send(ReportLog(0, lines))
         self._connection.send(Heartbeat(0, 1, note=TEXT))
         await self._connection.request(Ack(self._connection.next_id(), []))  # both have been read when this is answered
 

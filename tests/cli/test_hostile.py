@@ -21,6 +21,7 @@ LISTINGS: dict[str, Line] = {
     "task list": lambda stage: ["--all"],
     "dead list": lambda stage: ["--all"],
     "dead groups": lambda stage: [],
+    "audit": lambda stage: [],
     "queue list": lambda stage: [],
     "worker list": lambda stage: [],
 }
@@ -40,6 +41,10 @@ THINGS: dict[str, Line] = {
 OTHERS: dict[str, Line] = {
     "task result": lambda stage: [stage.completed],
     "task wait": lambda stage: [stage.cancelled],
+    "task log": lambda stage: [stage.running],
+    "token list": lambda stage: [],
+    "token create": lambda stage: [TEXT.replace("\0", ""), "--role", "viewer"],
+    "token revoke": lambda stage: [TEXT.replace("\0", "")],
     "check queue": lambda stage: [stage.queue, "--max-waiting", "0"],
     "check broker": lambda stage: [],
     "check workers": lambda stage: ["--queue", stage.queue],
@@ -56,7 +61,7 @@ OTHERS: dict[str, Line] = {
 }
 
 ELSEWHERE = {
-    "top",  # its screens: tests/tui
+    "top", "door",  # their screens: tests/tui
     "stdio",  # the bytes of the protocol, for a program
     "up", "broker", "worker run",  # their logs: tests/server/test_logging.py, tests/worker/test_logs.py
     # No text of strangers:
