@@ -2,7 +2,7 @@
 
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tq.tui.app import Look
 
 CONNECT_SECONDS = 5.0
+RECONNECT_SECONDS = 30.0
 LOST_AFTER_SECONDS = 0.5
 """How long a lost connection is tried again before it is shown; it is tried on all the same."""
 
@@ -32,6 +33,13 @@ def top(
         str | None,
         typer.Option("--theme", metavar="NAME", help="tq-dark, tq-light, ansi-dark or ansi-light.  [default: by TERM]"),
     ] = None,
+    role: Annotated[
+        Literal["viewer", "producer", "worker", "operator", "admin"],
+        typer.Option("--role", help="Want to be no more than this."),
+    ] = "admin",
+    acts_for: Annotated[
+        str, typer.Option("--as", metavar="NAME", help="Whom this dashboard is for, as the audit shows it.")
+    ] = "",
     is_local_time: Annotated[bool, typer.Option("--local-time", help="Moments in this machine's time zone.")] = False,
     config: ConfigFile = None,
 ) -> None:
@@ -41,29 +49,44 @@ def top(
     tq top                     the local broker
     tq top prod                a profile of tq profile list
     tq top ssh://ops@host      through ssh; needs tq on the other side
+    tq top prod --role viewer  nothing can be changed
 
     Keys: ? shows them. Upper-case keys act, and ask first.
     """
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):  # Textual draws on stderr
         raise InvalidArgument("the dashboard needs a terminal", hint="for scripts: tq stats, tq queue list -o json")
     from tq.client.async_client import AsyncClient
+    from tq.client.ssh_login import logged_in
+    from tq.config.address import default_addresses, destination
     from tq.config.profiles import named_profile
+    from tq.model.identity import Role
     from tq.tui.app import TopApp
     from tq.tui.feed import LiveFeed
 
     addresses = named_addresses(address, config)
     profile = named_profile(addresses)
-    stream = AsyncClient(
-        addresses, name="tq top", connect_timeout=CONNECT_SECONDS, reconnect_timeout=LOST_AFTER_SECONDS
-    )
+
+    def client(reconnect_timeout: float) -> AsyncClient:
+        return AsyncClient(
+            addresses,
+            name="tq top",
+            role=Role(role),
+            acts_for=acts_for,
+            connect_timeout=CONNECT_SECONDS,
+            reconnect_timeout=reconnect_timeout,
+            can_ask=False,  # there is no place for a question on this screen
+        )
+
     feed = LiveFeed(
-        stream,
+        client(LOST_AFTER_SECONDS),
         badge=profile.badge if profile is not None else "",
         confirms_always=profile.confirm_always if profile is not None else False,
     )
-    client = AsyncClient(addresses, name="tq top", connect_timeout=CONNECT_SECONDS)
-    app = TopApp(feed, _look(hz, theme, is_utc=not is_local_time), client)
-    app.run()
+    given = destination(addresses).address
+    hosts = default_addresses() if given is None else [given] if isinstance(given, str) else given
+    with logged_in(hosts, seconds=CONNECT_SECONDS):
+        app = TopApp(feed, _look(hz, theme, is_utc=not is_local_time), client(RECONNECT_SECONDS))
+        app.run()
     raise typer.Exit(app.return_code or 0)
 
 

@@ -59,7 +59,7 @@ def dashboard(address: Sequence[str]) -> Command:
     """What a visitor sees: `tq top` at these addresses, or where the environment says if there is none."""
 
     def command(visitor: Visitor) -> Sequence[str]:
-        where = ["--url", ",".join(address)] if address else []
+        where = [",".join(address)] if address else []
         return [sys.executable, "-m", "tq.cli.main", "top", *where, "--role", visitor.role, "--as", visitor.name]
 
     return command
