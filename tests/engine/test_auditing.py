@@ -2,24 +2,31 @@
 
 import pytest
 
+from tests.engine.operations.desk import Desk
 from tests.engine.rig import DAY, HOUR, NOW_MS, Rig, id_of, task
 from tq.engine.bounds import Bounds
 from tq.engine.tables import Table
 from tq.model.commands import (
     Backup,
     Cancel,
+    CancelOperation,
+    CommitOperation,
     CreateToken,
     DrainWorker,
     ListAudit,
     PauseQueue,
+    Request,
     Resubmit,
     ResumeQueue,
     RevokeToken,
+    UndoOperation,
 )
 from tq.model.credentials import AuditEntry
 from tq.model.errors import InvalidArgument
 from tq.model.identity import Actor, Role
+from tq.model.operations import Action
 from tq.model.replies import AuditPage
+from tq.model.roles import RULES
 from tq.model.settings import PersistenceSettings
 
 ANNA = Actor("uid:1000 anna", "unix")
@@ -47,35 +54,52 @@ def pause_often(rig: Rig, count: int) -> None:
 
 
 def test_all_that_an_operator_changes_is_told_with_who_from_where_what_and_why() -> None:
+    """All kinds of request that the table of roles calls audited: a new one has its place here."""
     rig = Rig()
+    desk = Desk(rig)
     rig.engine.identify(1, ANNA)
-    rig.submit(task(1), task(2), task(3))
-    rig.worker("w1")
-    rig.step(PauseQueue(1, "default", "disk"))
-    rig.step(ResumeQueue(1, "default"))
-    rig.step(Cancel(1, [id_of(1)], "not needed"))
-    rig.step(Cancel(1, [id_of(2), id_of(3), id_of(1)]))
-    rig.step(Resubmit(1, id_of(1), id_of(9)))
-    rig.step(DrainWorker(1, "w1"))
-    rig.step(CreateToken(1, b"token1", bytes(32), "ci", Role.PRODUCER, ["mail*"]))
-    rig.step(RevokeToken(1, "ci"))
-    rig.step(Backup(1, "/backup"))
-    rig.commit()
+    rig.submit(*map(task, range(1, 6)))
+    rig.worker("w1", types=())
+    done: list[Request] = [
+        PauseQueue(1, "default", "disk"),
+        ResumeQueue(1, "default"),
+        Cancel(1, [id_of(1)], "not needed"),
+        Cancel(1, [id_of(2), id_of(3), id_of(1)]),
+        Resubmit(1, id_of(1), id_of(9), reason="again"),
+        DrainWorker(1, "w1"),
+        CreateToken(1, b"token1", bytes(32), "ci", Role.PRODUCER, ["mail*"]),
+        RevokeToken(1, "ci"),
+        Backup(1, "/backup"),
+    ]
+    for request in done:
+        rig.step(request)
+    prepared = desk.prepare(Action.PURGE, "", 4, 5)
+    operation = prepared.token
+    slow = CommitOperation(1, operation, "old", rate=1)
+    for request in (slow, CancelOperation(1, operation.hex(), "enough"), UndoOperation(1, operation.hex(), "oh")):
+        rig.step(request)
+        rig.turn()
+        done.append(request)
 
-    found = entries(rig)
+    found = entries(rig)[::-1]
 
+    assert {type(request) for request in done} == {kind for kind, rule in RULES.items() if rule.is_audited}
     assert {(entry.actor, entry.origin, entry.at_ms) for entry in found} == {("uid:1000 anna", "unix", rig.now_ms)}
-    assert [(entry.action, entry.target, entry.count, entry.reason) for entry in reversed(found)] == [
+    assert [(entry.action, entry.target, entry.count, entry.reason) for entry in found] == [
         ("pause", "default", 0, "disk"),
         ("resume", "default", 0, ""),
         ("cancel", "00000000-0000-0000-0000-000000000001", 1, "not needed"),
         ("cancel", "3 ids from 00000000-0000-0000-0000-000000000002", 2, ""),
-        ("resubmit", "00000000-0000-0000-0000-000000000001", 1, ""),
+        ("resubmit", "00000000-0000-0000-0000-000000000001", 1, "again"),
         ("drain", "w1", 0, ""),
         ("token-create", "ci (746f6b656e31), producer for mail*", 0, ""),
         ("token-revoke", "ci (746f6b656e31)", 0, ""),
         ("backup", "/backup", 0, ""),
+        ("purge", "2 named tasks", 2, "old"),
+        ("cancel-operation", operation.hex(), 1, "enough"),
+        ("undo", operation.hex(), 1, "oh"),
     ]
+    assert [entry.operation for entry in found[-3:-1]] == [operation, operation]
 
 
 def test_what_changed_nothing_is_not_told() -> None:

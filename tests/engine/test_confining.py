@@ -2,26 +2,35 @@
 
 import pytest
 
+from tests.engine.operations.desk import Desk
 from tests.engine.rig import Rig, id_of, task
 from tq.model.commands import (
     Cancel,
+    CancelOperation,
+    CommitOperation,
     GetHistory,
+    GetOperation,
     GetStats,
     GetTask,
     Hello,
+    ListAudit,
+    ListOperations,
     ListQueues,
     ListTasks,
     PauseQueue,
+    PrepareOperation,
     QueuePreference,
     Request,
     Resubmit,
     Submit,
+    UndoOperation,
     Wait,
     WorkerHello,
 )
 from tq.model.errors import AccessDenied, SelectorInvalid, TaskNotFound
 from tq.model.identity import Actor
-from tq.model.replies import QueuePage, Reply, Submitted, TaskPage, TaskReply
+from tq.model.operations import Action, Overrides
+from tq.model.replies import OperationPage, OperationReply, Prepared, QueuePage, Reply, Submitted, TaskPage, TaskReply
 
 CONFINED = 7
 ACTOR = Actor("token:mail", "tcp 10.0.0.7", ("mail*", "news"))
@@ -60,6 +69,9 @@ def worker(*queues: str) -> Hello:
         PauseQueue(1, "bank"),
         GetHistory(1, ["mail", "bank"]),
         GetStats(1),
+        ListAudit(1),
+        PrepareOperation(1, Action.CANCEL, task_ids=[id_of(1), id_of(4)]),
+        PrepareOperation(1, Action.RESUBMIT, "queue:mail", overrides=Overrides(queue="bank")),
         worker(),
         worker("mail", "bank"),
     ],
@@ -116,3 +128,33 @@ def test_no_slip_in_a_selector_widens_it(rig: Rig, selector: str) -> None:
         return
     assert isinstance(reply, TaskPage)
     assert id_of(4) not in [task.id for task in reply.tasks]
+
+
+def test_an_operation_on_a_selector_touches_only_what_is_there_and_is_its_operators_to_undo(rig: Rig) -> None:
+    prepared = ask(rig, PrepareOperation(1, Action.PURGE))
+    if prepared is None:
+        (prepared,) = [message for message in rig.take_sent(CONFINED) if isinstance(message, Prepared)]
+    assert isinstance(prepared, Prepared)
+    ask(rig, CommitOperation(2, prepared.token))
+    states = [rig.state(number) for number in (1, 2, 3, 4)]
+    shown = ask(rig, GetOperation(3, prepared.token.hex()))
+    undone = ask(rig, UndoOperation(4, prepared.token.hex()))
+
+    assert prepared.count == 3
+    assert states == ["cancelled", "cancelled", "cancelled", "pending"]
+    assert isinstance(shown, OperationReply)
+    assert shown.operation.target.startswith("queue:mail*,news")
+    assert isinstance(undone, OperationReply)
+    assert [rig.state(number) for number in (1, 2, 3, 4)] == ["pending"] * 4
+
+
+def test_operations_on_other_queues_are_neither_seen_nor_stopped_nor_undone(rig: Rig) -> None:
+    operation = Desk(rig).do(Action.PURGE, "queue:mail,bank").id.hex()
+
+    reply = ask(rig, ListOperations(1))
+
+    assert isinstance(reply, OperationPage)
+    assert reply.operations == []
+    for request in (GetOperation(1, operation), CancelOperation(1, operation), UndoOperation(1, operation)):
+        with pytest.raises(AccessDenied, match=f"operation {operation} concerns other queues"):
+            ask(rig, request)

@@ -7,7 +7,7 @@ from tq.model.identity import Role
 from tq.model.roles import RULES, Reach
 
 REQUESTS: tuple[type, ...] = get_args(Request)
-NAMING = {"queue", "queues", "task_id", "task_ids", "tasks", "selector"}
+NAMING = {"queue", "queues", "task_id", "task_ids", "tasks", "selector", "operation"}
 
 
 @pytest.mark.parametrize("request_type", REQUESTS, ids=lambda kind: kind.__name__)

@@ -4,18 +4,20 @@ tq/model/roles.py says of each request what it reaches. One that names queues, t
 one that lists everything is answered with what may be seen; one that concerns the whole broker is refused.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, assert_never
 
 import msgspec
 
 from tq.engine.ledger import Ledger
+from tq.engine.operations.committing import QUEUES_SHOWN_MAX
 from tq.model.commands import Hello, Request, WorkerHello
 from tq.model.identity import Actor
 from tq.model.ids import format_id
+from tq.model.operations import QueueCount
 from tq.model.patterns import glob
-from tq.model.replies import QueuePage, Reply
+from tq.model.replies import OperationPage, QueuePage, Reply
 from tq.model.roles import RULES, Reach, beyond
 
 
@@ -41,10 +43,15 @@ def confine(ledger: Ledger, actor: Actor, request: Request) -> Request:
 
 def cut_down(actor: Actor, reply: Reply | None) -> Reply | None:
     """The reply without what the actor may not see."""
-    if isinstance(reply, QueuePage):
-        may_see = _test_of(actor.queues)
-        return msgspec.structs.replace(reply, queues=[queue for queue in reply.queues if may_see(queue.name)])
-    return reply
+    match reply:
+        case QueuePage():
+            may_see = _test_of(actor.queues)
+            return msgspec.structs.replace(reply, queues=[queue for queue in reply.queues if may_see(queue.name)])
+        case OperationPage():
+            own = [operation for operation in reply.operations if _is_within(actor, operation.queues)]
+            return msgspec.structs.replace(reply, operations=own)
+        case _:
+            return reply
 
 
 def _check_worker(actor: Actor, worker: WorkerHello) -> None:
@@ -56,24 +63,51 @@ def _check_worker(actor: Actor, worker: WorkerHello) -> None:
 def _narrowed(ledger: Ledger, actor: Actor, request: Any) -> Request:
     """Judge a request by its fields; which it has depends on its kind (see Reach.NAMED)."""
     fields: tuple[str, ...] = request.__struct_fields__
+    queues = _named_queues(request)
     ids = [*getattr(request, "task_ids", ()), *([request.task_id] if "task_id" in fields else ())]
-    queue = getattr(request, "queue", None)
-    _check_queues(actor, (spec.queue for spec in getattr(request, "tasks", ())))
-    named = [*getattr(request, "queues", ()), *([queue] if queue else ())]
-    _check_queues(actor, named)
+    _check_queues(actor, queues)
+    _check_tasks(ledger, actor, ids)
+    if "operation" in fields:
+        _check_operation(ledger, actor, request.operation)
+    elif "selector" in fields and not ids:
+        # In front: whatever the rest is, it can only narrow this further.
+        mine = ",".join(glob(pattern).text for pattern in actor.queues)
+        narrowed: Request = msgspec.structs.replace(request, selector=f"queue:{mine} {request.selector}".rstrip())
+        return narrowed
+    elif not ids and not queues:
+        raise beyond(actor, f"{type(request).__name__} without a queue concerns all of them")
+    return request  # type: ignore[no-any-return]
+
+
+def _named_queues(request: Any) -> list[str]:
+    """The queues that a request names, wherever it does."""
+    found = [*getattr(request, "queues", ()), *(spec.queue for spec in getattr(request, "tasks", ()))]
+    for holder in (request, getattr(request, "overrides", None)):
+        queue = getattr(holder, "queue", None)
+        if queue:
+            found.append(queue)
+    return found
+
+
+def _check_tasks(ledger: Ledger, actor: Actor, ids: Iterable[bytes]) -> None:
+    """Tasks that do not exist are no secret: what is asked for says so."""
     may_touch = _test_of(actor.queues)
     for task_id in ids:
         record = ledger.find_or_none(task_id)
         if record is not None and not may_touch(record.stored.spec.queue):
             raise beyond(actor, f"task {format_id(task_id)} is in another queue")
-    if "selector" in fields and not ids:
-        # In front: whatever the rest is, it can only narrow this further.
-        mine = ",".join(glob(pattern).text for pattern in actor.queues)
-        narrowed: Request = msgspec.structs.replace(request, selector=f"queue:{mine} {request.selector}".rstrip())
-        return narrowed
-    if not ids and not named and "tasks" not in fields:
-        raise beyond(actor, f"{type(request).__name__} without a queue concerns all of them")
-    return request  # type: ignore[no-any-return]
+
+
+def _check_operation(ledger: Ledger, actor: Actor, name: str) -> None:
+    key = ledger.operations.find(name)
+    if not _is_within(actor, ledger.operations.rows[key].queues):
+        raise beyond(actor, f"operation {key.hex()} concerns other queues")
+
+
+def _is_within(actor: Actor, counts: Sequence[QueueCount]) -> bool:
+    """Whether an operation concerns only queues of the actor. Of very many queues its record does not name all."""
+    may_touch = _test_of(actor.queues)
+    return len(counts) < QUEUES_SHOWN_MAX and all(may_touch(count.queue) for count in counts)
 
 
 def _check_queues(actor: Actor, names: Iterable[str]) -> None:

@@ -73,7 +73,7 @@ class Reach(Enum):
     """What a request concerns: how it is judged when somebody is confined to some queues."""
 
     NOTHING = "nothing"  # no queue at all; or a lease, which its token proves
-    NAMED = "named"  # what its fields name: `queue`, `queues`, `task_id`, `task_ids`, `tasks`, `selector`
+    NAMED = "named"  # what its fields name: `queue`(`s`), `task_id`(`s`), `tasks`, `selector`, `operation`
     LISTED = "listed"  # all queues, and its reply is cut down to those that may be seen
     WHOLE = "whole"  # the whole broker: refused to who is confined
 
@@ -133,10 +133,10 @@ RULES: dict[type, Rule] = {
     # operations: what one prepared, its token proves
     PrepareOperation: Rule(Role.OPERATOR, Reach.NAMED),
     CommitOperation: Rule(Role.OPERATOR, Reach.NOTHING, is_audited=True),
-    ListOperations: Rule(Role.VIEWER, Reach.WHOLE),
-    GetOperation: Rule(Role.VIEWER, Reach.WHOLE),
-    CancelOperation: Rule(Role.OPERATOR, Reach.WHOLE, is_audited=True),
-    UndoOperation: Rule(Role.OPERATOR, Reach.WHOLE, is_audited=True),
+    ListOperations: Rule(Role.VIEWER, Reach.LISTED),
+    GetOperation: Rule(Role.VIEWER, Reach.NAMED),
+    CancelOperation: Rule(Role.OPERATOR, Reach.NAMED, is_audited=True),
+    UndoOperation: Rule(Role.OPERATOR, Reach.NAMED, is_audited=True),
     ListAudit: Rule(Role.OPERATOR, Reach.WHOLE),
     # administering
     CreateToken: Rule(Role.ADMIN, Reach.WHOLE, is_audited=True),
@@ -147,11 +147,18 @@ RULES: dict[type, Rule] = {
 """Every request has its line; tests/model/test_roles.py fails for one that has not."""
 
 
-def requests_of(role: Role, *, is_confined: bool) -> frozenset[type]:
-    """What a role may ask for without a further look; for who is confined to some queues, only what names none."""
-    return frozenset(
-        kind for kind, rule in RULES.items() if role.may(rule.role) and (not is_confined or rule.reach is Reach.NOTHING)
-    )
+def direct_requests(special: frozenset[type]) -> dict[tuple[Role, bool], frozenset[type]]:
+    """By role, and whether it is confined to some queues: the kinds of request that need no further look. `special` are
+    those that always do."""
+    return {
+        (role, is_confined): frozenset(
+            kind
+            for kind, rule in RULES.items()
+            if role.may(rule.role) and (rule.reach is Reach.NOTHING or not is_confined) and kind not in special
+        )
+        for role in Role
+        for is_confined in (False, True)
+    }
 
 
 def check_role(actor: Actor, role: Role, kind: type) -> None:

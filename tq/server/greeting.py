@@ -1,6 +1,7 @@
 """What a Hello is answered with."""
 
 import asyncio
+from collections.abc import Iterable
 
 import msgspec
 from structlog.typing import FilteringBoundLogger
@@ -21,7 +22,8 @@ WRONG_TOKENS_MAX = 64
 
 
 class Greeting:
-    """Finds out who a connection is, and welcomes clients, and workers after the engine has taken them in."""
+    """Finds out who a connection is, welcomes clients, and workers after the engine has taken them in, and takes leave
+    of those whose access has ended."""
 
     def __init__(self, welcome: Welcome, gate: Gate, log: FilteringBoundLogger) -> None:
         """`welcome` is the answer but for its request id, role and lost leases."""
@@ -68,6 +70,24 @@ class Greeting:
                 leases_lost=len(lost),
             )
         return msgspec.structs.replace(self._welcome, request_id=hello.request_id, role=access.role.value, lost=lost)
+
+    def end_old(self, core: Core, sessions: Iterable[Session], now_ms: int) -> list[tuple[Session, Reply]]:
+        """Take the access from those for whom it does not hold any more; what each is to be told as its last words."""
+        ended: list[tuple[Session, Reply]] = []
+        for session in sessions:
+            access = session.access
+            if access is NOBODY or self._gate.is_still_good(core, access, now_ms):
+                continue
+            session.access = NOBODY
+            session.finish()
+            session.outstanding += 1  # its last words count as an answer
+            self._log.info("access_ended", session=session.session_id, actor=access.actor.name)
+            error = AccessDenied(
+                f"the access of {access.actor.name} has ended",
+                hint="its token expired or was revoked, or this broker asks for one now: see TQ_TOKEN",
+            )
+            ended.append((session, to_reply(0, error)))
+        return ended
 
     def _turn_away(self, session: Session, hello: Hello, error: AccessDenied) -> Reply | None:
         session.finish()

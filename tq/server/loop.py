@@ -21,11 +21,9 @@ from structlog.typing import FilteringBoundLogger
 from tq.engine.ledger import Disk
 from tq.model.commands import Backup, CreateToken, Hello, RevokeToken, Wait, Watch
 from tq.model.errors import AccessDenied, DiskFull, InternalError, StorageCorrupt, StorageFailed, TqError
-from tq.model.identity import Role
 from tq.model.replies import ErrorReply, FromBroker, Reply, StatsReply, Stopping, Welcome, WhyReply
-from tq.model.roles import check_role, requests_of
+from tq.model.roles import check_role, direct_requests
 from tq.protocol.codec import encode_frame, to_reply
-from tq.server.access import NOBODY
 from tq.server.admission import READS, SILENT, Condition, declared_unknown, explain_condition, refusals
 from tq.server.alarm import Alarm
 from tq.server.backups import Backups
@@ -64,15 +62,6 @@ _MAY_BE_LARGE = READS | {Wait}
 _OWN = _MAY_BE_LARGE | {Hello, Backup, CreateToken, RevokeToken, ErrorReply}
 
 
-def _direct_requests(special: frozenset[type]) -> dict[tuple[Role, bool], frozenset[type]]:
-    """By role and whether it is confined to some queues: what goes to the engine without a further look."""
-    return {
-        (role, is_confined): requests_of(role, is_confined=is_confined) - special
-        for role in Role
-        for is_confined in (False, True)
-    }
-
-
 class _EngineInDoubt(Exception):
     """A defect stopped the engine in the middle of a change."""
 
@@ -109,7 +98,6 @@ class BrokerLoop:
         """
         self._store = store
         self._open_core = open_core
-        self._gate = gate
         self._greeting = Greeting(welcome, gate, log)
         self._sync: SyncPolicy = sync
         self._sync_seconds = sync_interval_ms / 1000
@@ -141,7 +129,7 @@ class BrokerLoop:
 
         self._condition = Condition.SERVING
         self._refusals: dict[type, TqError] = {}
-        self._direct = _direct_requests(_OWN)
+        self._direct = direct_requests(_OWN)
         self._settled: asyncio.Future[None] = self._loop.create_future()
         self.died: asyncio.Future[None] = self._loop.create_future()
         """Fails with the reason when the broker must not go on; never succeeds."""
@@ -186,20 +174,9 @@ class BrokerLoop:
         called about once a second."""
         if self._is_over():
             return
-        now_ms = self._clock.now_ms()
-        for session in self._intake.sessions.values():
-            access = session.access
-            if access is NOBODY or self._gate.is_still_good(self._core, access, now_ms):
-                continue
-            session.access = NOBODY
-            session.finish()
-            self._log.info("access_ended", session=session.session_id, actor=access.actor.name)
-            ended = AccessDenied(
-                f"the access of {access.actor.name} has ended",
-                hint="its token expired or was revoked, or this broker asks for one now: see TQ_TOKEN",
-            )
-            session.outstanding += 1
-            self._answers.setdefault(session.session_id, []).append(to_reply(0, ended))
+        ended = self._greeting.end_old(self._core, self._intake.sessions.values(), self._clock.now_ms())
+        for session, farewell in ended:
+            self._answers.setdefault(session.session_id, []).append(farewell)
             self._schedule()
 
     # A turn
@@ -515,7 +492,7 @@ class BrokerLoop:
     def _enter(self, condition: Condition) -> None:
         self._condition = condition
         self._refusals = refusals(condition)
-        self._direct = _direct_requests(_OWN | self._refusals.keys())
+        self._direct = direct_requests(_OWN | self._refusals.keys())
         self._vitals.why_not_accepting = condition.value
 
     def note_disk(self, free_bytes: int, bytes_min: int) -> None:
