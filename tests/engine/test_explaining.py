@@ -4,7 +4,7 @@ import pytest
 
 from tests.engine.rig import HOUR, MINUTE, NOW_MS, SECOND, Rig, id_of, task
 from tq.engine.bounds import Bounds
-from tq.model.commands import Cancel, DrainWorker, Heartbeat, PauseQueue, Submit, Why
+from tq.model.commands import Cancel, DrainWorker, Heartbeat, PauseQueue, ResumeQueue, Submit, Why
 from tq.model.errors import TaskNotFound
 from tq.model.identity import Actor
 from tq.model.insight import Because, Explanation, Reason
@@ -205,6 +205,37 @@ def test_a_count_that_would_read_too_many_rows_is_about_right_and_says_so() -> N
     assert not is_exact
     assert 70 <= count <= 85
     assert reason(rig, Because.TASKS_AHEAD, 80).text.startswith("about ")
+
+
+def test_how_long_they_take_is_told_from_the_pace_of_late_and_not_from_a_slow_time_before() -> None:
+    rig = Rig()
+    worker = rig.worker(credit=1_000)
+    rig.submit(task(1))
+    worker.ack(*worker.deliveries())
+    rig.pass_time(40 * SECOND)
+    worker = rig.worker("x", credit=40)
+    rig.submit(*(task(number) for number in range(2, 42)))
+    held = worker.deliveries()
+    for _ in range(5):
+        done, held = held[:4], held[4:]
+        worker.ack(*done)
+        rig.pass_time(SECOND)
+    rig.ask(PauseQueue(1, "default"), Affected)
+    rig.submit(*(task(number) for number in range(100, 200)))
+    rig.ask(ResumeQueue(1, "default"), Affected)
+
+    waiting = reason(rig, Because.TASKS_AHEAD, 199)
+    assert waiting.count == 99
+    assert waiting.estimate_ms is not None
+    assert 20_000 <= waiting.estimate_ms <= 30_000, "99 tasks at 4 a second"
+
+
+def test_without_a_pace_there_is_no_estimate() -> None:
+    rig = Rig()
+    rig.worker()
+    rig.submit(task(1), task(2))
+
+    assert reason(rig, Because.TASKS_AHEAD, 2).estimate_ms is None
 
 
 # -- it runs -----------------------------------------------------------------------------------------------------------

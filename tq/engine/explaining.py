@@ -19,8 +19,9 @@ from tq.model.task import AttemptRecord, State, tier_of
 
 NAMES_MAX = 5
 """Workers that a reason names."""
-PACE_MS = 300_000
-"""How far back the pace of a queue is looked at."""
+PACES_MS = (10_000, 60_000, 300_000)
+"""How far back the pace of a queue is looked at: the shortest time in which PACE_MIN attempts ended."""
+PACE_MIN = 10
 WORKERS_MAX = 1_000
 """Workers that one answer looks at."""
 
@@ -174,20 +175,23 @@ def _in_line(ledger: Ledger, record: Record, takers: list[Worker], now_ms: int) 
         estimate_ms = None
         if (per_second := _pace(ledger, own.queue, now_ms)) is not None:
             estimate_ms = round(count / per_second * 1_000)
-            text += f": {_length(estimate_ms)} at {per_second:,.3g} tasks/s, its pace of the last minutes"
+            text += f": {_length(estimate_ms)} at {per_second:,.3g} tasks/s, its pace of late"
         yield Reason(code=Because.TASKS_AHEAD, text=text, count=count, is_count_exact=is_exact, estimate_ms=estimate_ms)
     elif len(full) + len(idle) < len(takers) and not before:
         yield Reason(code=Because.NEXT, text="nothing holds it up: it goes to a worker now")
 
 
 def _pace(ledger: Ledger, queue: Queue, now_ms: int) -> float | None:
-    """Attempts a second in the last five minutes, counted from the first that ended in them; None: none did."""
-    points = ledger.history.points(queue, 1_000, now_ms - PACE_MS, now_ms)
-    done = sum(point.completed + point.failed for point in points)
-    if not done:
-        return None
-    first_ms = next(point.at_ms for point in points if point.completed + point.failed)
-    return done * 1_000 / max(1_000, now_ms - first_ms)
+    """Attempts that end a second, from the shortest time before now in which there were enough; None: none did."""
+    points = ledger.history.points(queue, 1_000, now_ms - PACES_MS[-1], now_ms)
+    for span_ms in PACES_MS:
+        ended = [(point.at_ms, point.completed + point.failed) for point in points if point.at_ms >= now_ms - span_ms]
+        count = sum(number for _, number in ended)
+        if count >= PACE_MIN or (count and span_ms == PACES_MS[-1]):
+            # Counted from the first that ended: before that the queue may have been idle.
+            first_ms = next(at_ms for at_ms, number in ended if number)
+            return count * 1_000 / max(1_000, now_ms - first_ms)
+    return None
 
 
 def _served_before(ledger: Ledger, priorities: dict[str, int], record: Record) -> Iterator[str]:

@@ -56,7 +56,7 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
     until_ms: int = 0
     count: int = 0  # tasks ahead, or workers
     is_count_exact: bool = True
-    estimate_ms: int | None = None  # until the tasks ahead are done, at the pace of the last minutes; None: not known
+    estimate_ms: int | None = None  # until the tasks ahead are done, at the pace of late; None: not known
     who: str = ""  # has paused the queue
     note: str = ""  # in their words: the reason of a pause or a cancellation, the error of an attempt
     workers: tuple[str, ...] = ()  # names, a few of them
