@@ -25,10 +25,12 @@ from tq.cli.doctor import FINDINGS
 from tq.cli.exits import Exit
 from tq.cli.failures import group_record
 from tq.cli.insight_view import explanation_record, held_record, line_record, reason_record, stack_record
+from tq.cli.live_view import update_record
 from tq.cli.profiles import profile_record
 from tq.cli.task_view import outcome_record, summary_record, task_record
 from tq.cli.verbs import app
 from tq.cli.verdicts import as_record, queue_readings
+from tq.client.watching import Update
 from tq.config.profiles import Profile
 from tq.model.credentials import AuditEntry, TokenInfo
 from tq.model.task import Outcome, State
@@ -36,6 +38,7 @@ from tq.storage.consistency import Fault, Finding
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
 OUTCOME = Outcome(id=ID, state=State.DEAD_LETTER, result=b"", content_type="", reason="", error=FAILED_ATTEMPT)
+UPDATE = Update("boot", 1, 2, [])
 CHECK = as_record(queue_readings(queue(), latency_ms_max=1, dead_max=None, waiting_max=None))
 TOTALS = ["submitted_total", "completed_total", "failed_total", "crashed_total", "dead_total", "cancelled_total"]
 
@@ -59,6 +62,7 @@ def _documented(title: str) -> str:
         ("Log line", list(line_record(LINE))),
         ("Task in hand", list(held_record(HELD))),
         ("Queue", list(queue_record(queue()))),
+        ("Frame", [*update_record(UPDATE), "is_whole", "rows", "gone", "left_out"]),
         ("Failure group", list(group_record(GROUP))),
         ("Worker", list(worker_record(WORKER))),
         ("Check", [*as_record([]), *CHECK["readings"][0]]),  # type: ignore[index]

@@ -105,6 +105,11 @@ def worker_status(worker: WorkerInfo) -> tuple[str, str]:
     return worker.status, {"connected": "green", "lost": "red"}.get(worker.status, "yellow")
 
 
+def per_second(count_10s: int) -> str:
+    """A count over ten seconds as a rate."""
+    return f"{count_10s / 10:,.1f}/s" if count_10s < 1_000 else f"{count_10s // 10:,}/s"
+
+
 def stats_record(stats: StatsReply) -> dict[str, object]:
     """The JSON of the broker in numbers: `tasks` are the counters of all queues together, `broker` the process."""
     process = stats.process
@@ -123,6 +128,9 @@ def stats_fields(stats: StatsReply, now_ms: int) -> Iterable[tuple[str, Cell]]:
     yield "queues", Cell(f"{tasks.queues:,}")
     yield "submitted", Cell(f"{tasks.submitted_total:,}")
     yield "completed", Cell(f"{tasks.completed_total:,}")
+    yield "last 10 s", Cell(f"in {per_second(tasks.submitted_10s)}, out {per_second(tasks.completed_10s)}")
+    last_minute = f"{tasks.failed_60s:,} failed attempts, {tasks.dead_60s:,} dead"
+    yield "last minute", Cell(last_minute, "red" if tasks.dead_60s else "")
     yield (
         "went wrong",
         Cell(

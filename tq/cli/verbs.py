@@ -29,6 +29,7 @@ from tq.cli import (
     tokens,
     top,
     up,
+    watch,
     why,
     worker,
     workers,
@@ -102,6 +103,7 @@ tasks.app.command("stack")(inside.stack)
 app.command("why", rich_help_panel=FOLLOW)(why.why)
 
 app.command("top", rich_help_panel=OPERATE)(top.top)
+app.command("watch", rich_help_panel=OPERATE)(watch.watch)
 app.command("stats", rich_help_panel=OPERATE)(stats.stats)
 app.add_typer(check.app, name="check", rich_help_panel=OPERATE, help="For monitoring: check queue, broker, workers.")
 app.add_typer(queues.app, name="queue", rich_help_panel=OPERATE, help="Queues: list, pause, resume, purge.")
