@@ -3,14 +3,22 @@
 from collections.abc import Callable, Mapping
 
 from tq.tui.screens.base import TopScreen
+from tq.tui.screens.dead import DeadScreen
 from tq.tui.screens.queues import QueuesScreen
+from tq.tui.screens.task import TaskScreen
+from tq.tui.screens.tasks import FoundScreen, TasksScreen
 from tq.tui.screens.workers import WorkersScreen
 
 MODES: Mapping[str, type[TopScreen]] = {
     "queues": QueuesScreen,
     "workers": WorkersScreen,
+    "dead": DeadScreen,
+    "tasks": TasksScreen,
 }
 """The tabs, in their order: the keys 1, 2, ..."""
 
-OPENS: Mapping[str, Callable[[str], TopScreen]] = {}
+OPENS: Mapping[str, Callable[[str], TopScreen]] = {
+    "found": FoundScreen,
+    "task": TaskScreen,
+}
 """Screens that are opened on top of another, from what they are about: a queue, a worker, a task, a selector."""

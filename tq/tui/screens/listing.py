@@ -42,7 +42,13 @@ class ListScreen(TopScreen, Generic[R]):
     target: ClassVar[Target | None] = None
     opens: ClassVar[str] = ""
     """The screen that Enter opens for a row, by its name in tq/tui/places.py; empty: none."""
-    hints = (Hint("Ent", "open"), Hint("Spc", "mark"), Hint("/", "filter"), Hint("s", "sort"), Hint("z", "freeze"))
+    hints: ClassVar[tuple[Hint, ...]] = (
+        Hint("Ent", "open"),
+        Hint("Spc", "mark"),
+        Hint("/", "filter"),
+        Hint("s", "sort"),
+        Hint("z", "freeze"),
+    )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "sort(1)", "Sort by the next column", show=False),
         Binding("S", "reverse", "The other way round", show=False),

@@ -1,0 +1,198 @@
+"""Tasks of a selector, found by the broker page by page."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from textual import work
+from textual.binding import Binding
+
+from tq.model.errors import TqError
+from tq.model.ids import format_id
+from tq.model.replies import TaskPage
+from tq.model.selector import parse
+from tq.model.task import State, TaskSummary
+from tq.tui.actions import Target
+from tq.tui.columns import Cell, Column
+from tq.tui.figures import since
+from tq.tui.glyphs import Glyphs
+from tq.tui.mirror import Changed, Mirror
+from tq.tui.screens.listing import ListScreen, Order
+from tq.tui.widgets.footer import Hint
+from tq.tui.widgets.lines import Lines
+
+PAGE = 200
+"""Tasks fetched at once; more when the cursor comes near the end."""
+
+COLUMNS = (
+    Column("ID", 36, rank=1),
+    Column("STATE", 13),
+    Column("TYPE", 14, is_elastic=True),
+    Column("QUEUE", 12, rank=2, is_elastic=True),
+    Column("TRY", 4, is_number=True, rank=4),
+    Column("AGE", 7, is_number=True),
+    Column("WORKER", 12, rank=5),
+    Column("ERROR", 20, rank=3, is_elastic=True),
+)
+
+
+def state_cell(state: State, glyphs: Glyphs) -> Cell:
+    """A state as a glyph and its word."""
+    match state:
+        case State.COMPLETED:
+            return Cell(f"{glyphs.fine} completed", "good")
+        case State.DEAD_LETTER:
+            return Cell(f"{glyphs.broken} dead_letter", "bad")
+        case State.FAILED:
+            return Cell(f"{glyphs.slow} failed", "warn")
+        case State.IN_PROGRESS:
+            return Cell(f"{glyphs.cursor} in_progress", "accent")
+        case State.PENDING:
+            return Cell("  pending")
+        case State.CANCELLED:
+            return Cell(f"{glyphs.gone} cancelled", "dim")
+
+
+def task_cells(task: TaskSummary, now_ms: int, glyphs: Glyphs) -> tuple[Cell, ...]:
+    """The cells of a task, in the order of COLUMNS."""
+    error = f"{task.error_type}: {task.message}" if task.message else task.error_type
+    return (
+        Cell(format_id(task.id)),
+        state_cell(task.state, glyphs),
+        Cell(task.task_type),
+        Cell(task.queue),
+        Cell(str(task.attempt)),
+        Cell(since(task.ended_at_ms or task.submitted_at_ms, now_ms)),
+        Cell(task.worker or "-"),
+        Cell(error or "-"),
+    )
+
+
+class TasksScreen(ListScreen[TaskSummary]):
+    """Search: the filter is the selector. The rows are as of one moment; `r` looks again."""
+
+    mode = "tasks"
+    noun = "task"
+    empty = "No task matches. Type / and a selector, such as queue:mail* state:failed"
+    target = Target.TASK
+    opens = "task"
+    columns = COLUMNS
+    orders = (
+        Order("newest", lambda row: [-byte for byte in row.id], "AGE"),
+        Order("oldest", lambda row: row.id),
+        Order("queue", lambda row: (row.queue, row.id), "QUEUE"),
+        Order("type", lambda row: (row.task_type, row.id), "TYPE"),
+        Order("state", lambda row: (row.state.value, row.id), "STATE"),
+    )
+    hints = (*ListScreen.hints, Hint("r", "look again"))
+    BINDINGS = [Binding("r", "search", "Look again", show=False)]
+
+    def __init__(self, selector: str = "") -> None:
+        super().__init__()
+        self._filter = selector
+        self._cursor = b""
+        self._as_of = 0
+        self._total = 0
+        self._is_exact = True
+        self._is_searching = False
+
+    @property
+    def crumb(self) -> str:
+        """Where one is."""
+        return f"tasks{self.suffix}"
+
+    @property
+    def command(self) -> str:
+        """The same, printed."""
+        return f"tq task list {self._filter}".rstrip()
+
+    @property
+    def filter_hint(self) -> str:
+        """An example."""
+        return "queue:mail* type:send_* state:dead_letter err:*timeout* age:>2h tag:x"
+
+    def cells(self, row: TaskSummary) -> Sequence[Cell]:
+        """The cells of a task."""
+        return task_cells(row, self.top.now_ms, self.top.look.glyphs)
+
+    def shows(self, text: str) -> Callable[[TaskSummary], bool] | None:
+        """All that was found.
+
+        Raises:
+            SelectorInvalid: the selector makes no sense; says at which character.
+        """
+        parse(text)
+        return None
+
+    def apply_filter(self, text: str) -> None:
+        """Search for something else."""
+        super().apply_filter(text)
+        self.action_search()
+
+    def on_mount(self) -> None:
+        """Search."""
+        self.action_search()
+
+    def action_search(self) -> None:
+        """From the beginning, as of now."""
+        self._cursor, self._as_of = b"", 0
+        self.list.replace({})
+        self.table.redraw()
+        self._fetch()
+
+    @work(exclusive=True, group="search")
+    async def _fetch(self) -> None:
+        client = self.top.client
+        if client is None:
+            return
+        self._is_searching = True
+        self.say_count()
+        try:
+            page = await client.list_tasks(self._filter, "age", True, PAGE, self._cursor, self._as_of)
+        except TqError as error:
+            self.top.report(error)
+            return
+        finally:
+            self._is_searching = False
+        self._take_page(page)
+
+    def _take_page(self, page: TaskPage) -> None:
+        if not self._as_of:
+            self._total, self._is_exact = page.total, page.is_total_exact
+        self._cursor, self._as_of = page.cursor, page.as_of
+        self.table.take([(format_id(task.id), task) for task in page.tasks])
+        self.say_count()
+        self.say()
+
+    def say_count(self, left_out: int = 0) -> None:
+        """How many were found, of how many."""
+        del left_out
+        total = f"{self._total:,}{'' if self._is_exact else ' or more'}"
+        more = "  searching ..." if self._is_searching else "  more below" if self._cursor else ""
+        marked = f"  {len(self.list.marked):,} marked (*)" if self.list.marked else ""
+        text = f"{len(self.list):,} of {total} tasks{more}{marked}  sort: {self._order.name}"
+        self.query_one("#count", Lines).show([Cell(text.rjust(self.size.width - 2), "dim")])
+
+    def draw(self, mirror: Mirror, changes: Mapping[str, Changed]) -> None:
+        """Nothing of the stream: rows are as of the moment of the search."""
+        del mirror, changes
+        self.say_count()
+
+    def on_vtable_moved(self) -> None:
+        """Fetch more when the end comes near. Textual calls the handler of ListScreen as well."""
+        place = self.list.place(self.list.cursor)
+        if self._cursor and not self._is_searching and place is not None and place > len(self.list) - PAGE // 4:
+            self._fetch()
+
+
+class FoundScreen(TasksScreen):
+    """The tasks of a selector, on top of another screen: of a failure group, of a queue."""
+
+    mode = "dead"
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """Dead letters where it is these that are looked for."""
+        return (self._kind,)
+
+    @property
+    def _kind(self) -> Target:
+        return Target.DEAD if "state:dead_letter" in self._filter.split() else Target.TASK
