@@ -368,3 +368,21 @@ def test_a_door_with_wrong_files_does_not_open(
 
     assert done.returncode == 2
     assert why in done.stderr
+
+
+def test_without_the_library_the_door_says_how_to_get_it() -> None:
+    script = (
+        "import sys; sys.modules['asyncssh'] = None; sys.argv = ['tq', 'door']; from tq.cli.main import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], env=environment(), capture_output=True, text=True, timeout=60)
+
+    assert done.returncode == 2
+    assert "tq door needs asyncssh" in done.stderr
+    assert "pip install 'tq[door]'" in done.stderr
+
+
+def test_nothing_but_the_door_loads_the_library() -> None:
+    script = "import sys, tq.cli.verbs, tq.cli.door, tq.client.blocking; print('asyncssh' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], env=environment(), capture_output=True, text=True, timeout=60)
+
+    assert done.stdout == "False\n"
