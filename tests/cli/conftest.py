@@ -9,6 +9,7 @@ import pytest
 
 from tests.cli.processes import Daemon, daemon
 from tq.client.blocking import Client
+from tq.model.operations import RATE_MAX
 
 
 class RunningBroker(NamedTuple):
@@ -54,8 +55,9 @@ def _worker(broker: RunningBroker) -> Iterator[RunningWorker]:
 @pytest.fixture
 def worker(_worker: RunningWorker, broker: RunningBroker) -> RunningWorker:
     """A real worker process of tests/cli/handlers.py, its queue without dead letters."""
-    while broker.client.purge_dead(queue=_worker.queue).count if _has(broker, _worker.queue) else 0:
-        pass
+    if _has(broker, _worker.queue):
+        prepared = broker.client.prepare("purge", f"queue:{_worker.queue} state:dead_letter")
+        broker.client.wait_for_operation(broker.client.commit(prepared.token, rate=RATE_MAX).id)
     return _worker
 
 

@@ -3,7 +3,7 @@
 from tq.model.groups import FailureGroup
 from tq.model.ids import make_id
 from tq.model.insight import Because, Explanation, HeldTask, LogLine, Reason, TaskStack
-from tq.model.operations import QueueCount
+from tq.model.operations import Action, Operation, OperationState, QueueCount
 from tq.model.replies import StatsReply
 from tq.model.stats import EngineStats, ProcessStats, QueueStats, WorkerInfo
 from tq.model.task import AttemptRecord, Progress, State, TaskSummary, TaskView
@@ -240,4 +240,29 @@ GROUP = FailureGroup(
     sample=bytes(range(16)),
     dead_total=1_200_000,
     retried_total=12,
+)
+
+OPERATION = Operation(
+    id=bytes(range(8)),
+    action=Action.PURGE,
+    state=OperationState.DONE,
+    target="queue:mail",
+    is_hard=False,
+    total=12,
+    done=10,
+    skipped=2,
+    failed=0,
+    queues=(QueueCount("mail", 12),),
+    rate=500,
+    reason="sent twice",
+    actor="uid:1000 anna",
+    origin="unix",
+    as_of=700,
+    started_at_ms=NOW_MS - 60_000,
+    ended_at_ms=NOW_MS - 59_000,
+    remaining_ms=0,
+    undo_until_ms=NOW_MS + 3_600_000,
+    undo_of=None,
+    undone_by=None,
+    error="",
 )

@@ -13,6 +13,7 @@ from tests.cli.samples import (
     HELD,
     ID,
     LINE,
+    OPERATION,
     STACK,
     STATS,
     WORKER,
@@ -26,6 +27,7 @@ from tq.cli.exits import Exit
 from tq.cli.failures import group_record
 from tq.cli.insight_view import explanation_record, held_record, line_record, reason_record, stack_record
 from tq.cli.live_view import update_record
+from tq.cli.operation_view import operation_record
 from tq.cli.profiles import profile_record
 from tq.cli.task_view import outcome_record, summary_record, task_record
 from tq.cli.verbs import app
@@ -65,6 +67,7 @@ def _documented(title: str) -> str:
         ("Frame", [*update_record(UPDATE), "is_whole", "rows", "gone", "left_out"]),
         ("Failure group", list(group_record(GROUP))),
         ("Worker", list(worker_record(WORKER))),
+        ("Operation", list(operation_record(OPERATION))),
         ("Check", [*as_record([]), *CHECK["readings"][0]]),  # type: ignore[index]
         ("Profile", list(profile_record(Profile("host:1")))),
         ("Token", list(TokenInfo.__struct_fields__)),

@@ -80,7 +80,7 @@ def test_a_dry_run_shows_how_many_and_some_of_them_and_does_nothing(broker: Runn
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr.count("  send  ") == 5
     assert "... and 2 more" in done.stderr
-    assert f"Would cancel 7 waiting tasks of {filled}." in done.stderr
+    assert f"Would purge 7 waiting tasks of {filled}." in done.stderr
     assert _states(broker, filled) == {State.PENDING}
 
 
@@ -89,9 +89,9 @@ def test_a_purge_cancels_what_waits(broker: RunningBroker, filled: str) -> None:
     again = run_tq("queue", "purge", filled, "-u", broker.address)
 
     assert done.returncode == 0
-    assert f"Cancelled 7 tasks of {filled}." in done.stderr
+    assert f"Purged 7 waiting tasks of {filled}." in done.stderr
     assert _states(broker, filled) == {State.CANCELLED}
-    assert (again.returncode, again.stderr) == (0, f"Nothing waits in {filled}.\n")
+    assert (again.returncode, again.stderr) == (0, f"Nothing to purge of {filled}.\n")
 
 
 @pytest.mark.parametrize(("answer", "code", "state"), [("n\r", 1, State.PENDING), ("y\r", 0, State.CANCELLED)])
@@ -99,7 +99,7 @@ def test_on_a_terminal_a_purge_asks_and_does_as_it_is_told(
     broker: RunningBroker, filled: str, answer: str, code: int, state: State
 ) -> None:
     with on_terminal("queue", "purge", filled, "-u", broker.address) as terminal:
-        terminal.read_until(f"Cancel 7 waiting tasks of {filled}? [y/N]")
+        terminal.read_until(f"Purge 7 waiting tasks of {filled}? [y/N]")
         terminal.type(answer)
         assert terminal.end() == code
 

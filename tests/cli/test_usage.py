@@ -44,7 +44,7 @@ def test_help_names_every_verb_under_a_heading_and_fits_60_columns() -> None:
         (["task", "get", "not-an-id"], "'not-an-id' is not a task id"),
         (["task", "list", "--state", "lost"], "lost"),
         (["dead", "retry"], "name what to do it to"),
-        (["dead", "purge", "--all", "--queue", "mail"], "name what to do it to"),
+        (["dead", "purge", "--all", "--queue", "mail"], "--all means all"),
         (["stats", "--url", "nowhere"], "the port is missing"),
         (["stats", "-o", "xml"], "xml"),
         (["worker", "list", "extra"], "extra"),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from tq.model.commands import Hello, Request
+from tq.model.operations import Action, Operation, OperationState
 from tq.model.replies import FromBroker, Limits, Welcome
 from tq.protocol.codec import PROTOCOL_VERSION, decode_request, encode_frame
 from tq.protocol.frames import FrameReader
@@ -145,3 +146,30 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def operation(state: OperationState) -> Operation:
+    return Operation(
+        id=b"operatio",
+        action=Action.RETRY,
+        state=state,
+        target="queue:mail",
+        is_hard=False,
+        total=1,
+        done=1,
+        skipped=0,
+        failed=0,
+        queues=(),
+        rate=500,
+        reason="",
+        actor="anna",
+        origin="unix",
+        as_of=7,
+        started_at_ms=1,
+        ended_at_ms=2,
+        remaining_ms=0,
+        undo_until_ms=3,
+        undo_of=None,
+        undone_by=None,
+        error="",
+    )

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from tests.client.scripted import LIMITS, Peer, scripted_broker, welcome
+from tests.client.scripted import LIMITS, Peer, operation, scripted_broker, welcome
 from tq.client.async_client import AsyncClient
 from tq.client.ids import new_id
 from tq.client.task import Task
@@ -26,12 +26,16 @@ from tq.model.errors import (
 )
 from tq.model.ids import format_id
 from tq.model.insight import Explanation, TaskStack
+from tq.model.operations import Action, OperationState, Overrides
 from tq.model.replies import (
     Affected,
     ErrorReply,
     Existing,
     LogPage,
+    OperationPage,
+    OperationReply,
     OutcomeReply,
+    Prepared,
     QueuePage,
     Reply,
     StackReply,
@@ -96,6 +100,8 @@ AFFECTED = Affected(0, 1)
 STACK = TaskStack(
     task_id=ID, attempt=1, worker="w", host="h", pid=7, kind="thread", running_ms=1, place="a.py:1", text="at a.py"
 )
+PREPARED = Prepared(0, b"8" * 8, Action.RETRY, 1, [], [], 7, 500, 2, 60_000)
+OPERATION = operation(OperationState.DONE)
 EXPLANATION = Explanation(
     id=ID, task_type="t", queue="q", state=State.PENDING, worker="", submitted_at_ms=1, reasons=(), history=()
 )
@@ -117,17 +123,55 @@ CASES: list[tuple[Callable[[AsyncClient], Awaitable[Any]], Request, Reply, Any]]
     (lambda c: c.queues(), commands.ListQueues(0), QueuePage(0, []), []),
     (lambda c: c.pause_queue("mail", "broken"), commands.PauseQueue(0, "mail", "broken"), AFFECTED, AFFECTED),
     (lambda c: c.resume_queue("mail"), commands.ResumeQueue(0, "mail"), AFFECTED, AFFECTED),
-    (lambda c: c.purge_queue("mail", 5), commands.PurgeQueue(0, "mail", 5), AFFECTED, AFFECTED),
     (
-        lambda c: c.purge_queue("mail", dry_run=True),
-        commands.PurgeQueue(0, "mail", is_dry_run=True),
-        Affected(0, 7, has_more=True),
-        Affected(0, 7, has_more=True),
+        lambda c: c.prepare("retry", "queue:mail err:Timeout"),
+        commands.PrepareOperation(0, Action.RETRY, "queue:mail err:Timeout"),
+        PREPARED,
+        PREPARED,
     ),
-    (lambda c: c.retry_dead(ID), commands.RetryDead(0, [ID]), AFFECTED, AFFECTED),
-    (lambda c: c.retry_dead(queue="mail", limit=9), commands.RetryDead(0, [], "mail", 9), AFFECTED, AFFECTED),
-    (lambda c: c.purge_dead(ID, dry_run=True), commands.PurgeDead(0, [ID], is_dry_run=True), AFFECTED, AFFECTED),
-    (lambda c: c.purge_dead(), commands.PurgeDead(0), AFFECTED, AFFECTED),
+    (
+        lambda c: c.prepare(Action.RESUBMIT, parse("queue:mail"), overrides=Overrides("web")),
+        commands.PrepareOperation(0, Action.RESUBMIT, "queue:mail", overrides=Overrides("web")),
+        PREPARED,
+        PREPARED,
+    ),
+    (
+        lambda c: c.prepare("purge", task_ids=[ID, format_id(OTHER_ID)], hard=True),
+        commands.PrepareOperation(0, Action.PURGE, "", [ID, OTHER_ID], True),
+        PREPARED,
+        PREPARED,
+    ),
+    (
+        lambda c: c.commit(OPERATION.id, "why", 5),
+        commands.CommitOperation(0, OPERATION.id, "why", 5),
+        OperationReply(0, OPERATION),
+        OPERATION,
+    ),
+    (lambda c: c.operations(7), commands.ListOperations(0, 7), OperationPage(0, [OPERATION]), [OPERATION]),
+    (
+        lambda c: c.operation("8f31", wait=0.5),
+        commands.GetOperation(0, "8f31", 500),
+        OperationReply(0, OPERATION),
+        OPERATION,
+    ),
+    (
+        lambda c: c.operation(OPERATION.id, wait=900),
+        commands.GetOperation(0, OPERATION.id.hex(), 60_000),
+        OperationReply(0, OPERATION),
+        OPERATION,
+    ),
+    (
+        lambda c: c.cancel_operation("8f31", "enough"),
+        commands.CancelOperation(0, "8f31", "enough"),
+        OperationReply(0, OPERATION),
+        OPERATION,
+    ),
+    (
+        lambda c: c.undo("8f31", "wrong queue", 9),
+        commands.UndoOperation(0, "8f31", "wrong queue", 9),
+        OperationReply(0, OPERATION),
+        OPERATION,
+    ),
     (lambda c: c.workers(), commands.ListWorkers(0), WorkerPage(0, []), []),
     (lambda c: c.drain_worker("w1"), commands.DrainWorker(0, "w1"), AFFECTED, AFFECTED),
     (
@@ -315,37 +359,18 @@ class TestManyAtOnce:
 
             assert await client.cancel(*ids) == Affected(0, 1_498, 2)
 
-    async def test_a_purge_goes_on_with_the_cursor_until_there_is_no_more(self) -> None:
+    async def test_an_operation_is_waited_for_until_it_ends(self) -> None:
         async with scripted_broker() as broker, AsyncClient(broker.address) as client:
-            purging = asyncio.create_task(client.purge_queue("mail", limit=5_000))
-            expected = [(1_000, b""), (1_000, b"a"), (1_000, b"b")]
-            answers = [Affected(0, 400, has_more=True, cursor=b"a"), Affected(0, 0, has_more=True, cursor=b"b")]
-            for (limit, cursor), reply in zip(expected, [*answers, Affected(0, 10)], strict=True):
-                peer, request = await broker.next(commands.PurgeQueue)
-                assert (request.limit, request.cursor) == (limit, cursor)
-                peer.send(replace(reply, request_id=request.request_id))
+            waiting = asyncio.create_task(client.wait_for_operation("8f31"))
+            for state in (OperationState.RUNNING, OperationState.DONE):
+                peer, request = await broker.next(commands.GetOperation)
+                peer.send(OperationReply(request.request_id, operation(state)))
 
-            assert await purging == Affected(0, 410)
+            assert (await waiting).state is OperationState.DONE
 
-    async def test_a_limit_is_kept_over_several_requests(self) -> None:
-        async with scripted_broker() as broker, AsyncClient(broker.address) as client:
-            retrying = asyncio.create_task(client.retry_dead(limit=1_200))
-            for limit in (1_000, 200):
-                peer, request = await broker.next(commands.RetryDead)
-                assert request.limit == limit
-                peer.send(Affected(request.request_id, limit, has_more=True))
-
-            assert await retrying == Affected(0, 1_200, has_more=True)
-
-    async def test_a_broker_that_gets_nowhere_is_not_asked_for_ever(self) -> None:
-        async with scripted_broker() as broker, AsyncClient(broker.address) as client:
-            broker.answer = lambda peer, request: peer.send(Affected(request.request_id, 0, 5, has_more=True))
-
-            assert await client.purge_dead() == Affected(0, 0, 5, has_more=True)
-
-    async def test_a_limit_below_one_is_refused(self) -> None:
-        with pytest.raises(InvalidArgument, match="limit 0 is below 1"):
-            await AsyncClient("127.0.0.1:1").purge_queue("mail", limit=0)
+    async def test_what_cannot_be_done_to_tasks_is_refused(self) -> None:
+        with pytest.raises(InvalidArgument, match="'burn' is nothing"):
+            await AsyncClient("127.0.0.1:1").prepare("burn")
 
 
 class TestWrongUse:

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from tests.client.scripted import LIMITS, Peer, free_port, scripted_broker, welcome
+from tests.client.scripted import LIMITS, Peer, free_port, operation, scripted_broker, welcome
 from tq.client import connection as connection_module
 from tq.client.async_client import AsyncClient
 from tq.client.task import Task
-from tq.model.commands import ListQueues, PurgeQueue, Request, Submit, Wait
+from tq.model.commands import CancelOperation, ListQueues, Request, Submit, Wait
 from tq.model.errors import (
     AccessDenied,
     ConnectFailed,
@@ -22,7 +22,8 @@ from tq.model.errors import (
     TooManyConnections,
 )
 from tq.model.ids import format_id
-from tq.model.replies import Affected, ErrorReply, OutcomeReply, QueuePage, Submitted
+from tq.model.operations import OperationState
+from tq.model.replies import ErrorReply, OperationReply, OutcomeReply, QueuePage, Submitted
 from tq.model.task import Outcome, State
 
 ID = b"\x01" * 16
@@ -91,24 +92,24 @@ async def test_everything_in_flight_is_repeated_over_the_new_connection() -> Non
 
 async def test_what_would_be_done_twice_is_not_repeated() -> None:
     async with scripted_broker() as broker, AsyncClient(broker.address) as client:
-        purging = asyncio.create_task(client.purge_queue("mail"))
-        peer, _ = await broker.next(PurgeQueue)
+        cancelling = asyncio.create_task(client.cancel_operation("8f31"))
+        peer, _ = await broker.next(CancelOperation)
         peer.close()
 
         with pytest.raises(ConnectionLost, match="ended"):
-            await purging
+            await cancelling
         assert broker.inbox.empty()
 
 
 async def test_what_a_stopping_broker_refused_is_repeated_whatever_it_is() -> None:
     async with scripted_broker() as broker, AsyncClient(broker.address) as client:
-        purging = asyncio.create_task(client.purge_queue("mail"))
-        peer, request = await broker.next(PurgeQueue)
+        cancelling = asyncio.create_task(client.cancel_operation("8f31"))
+        peer, request = await broker.next(CancelOperation)
         peer.send(ErrorReply(request.request_id, "SHUTTING_DOWN", "the broker stops"))
-        peer, request = await broker.next(PurgeQueue)
-        peer.send(Affected(request.request_id, 3))
+        peer, request = await broker.next(CancelOperation)
+        peer.send(OperationReply(request.request_id, operation(OperationState.CANCELLED)))
 
-        assert (await purging).count == 3
+        assert (await cancelling).state is OperationState.CANCELLED
 
 
 async def test_an_unknown_outcome_is_asked_again_where_that_is_safe() -> None:
@@ -120,11 +121,11 @@ async def test_an_unknown_outcome_is_asked_again_where_that_is_safe() -> None:
         peer.send(Submitted(request.request_id))
         assert await submitting
 
-        purging = asyncio.create_task(client.purge_queue("mail"))
-        peer, purge = await broker.next(PurgeQueue)
-        peer.send(ErrorReply(purge.request_id, "OUTCOME_UNKNOWN", "the disk failed"))
+        cancelling = asyncio.create_task(client.cancel_operation("8f31"))
+        peer, cancel = await broker.next(CancelOperation)
+        peer.send(ErrorReply(cancel.request_id, "OUTCOME_UNKNOWN", "the disk failed"))
         with pytest.raises(OutcomeUnknown):
-            await purging
+            await cancelling
 
 
 async def test_a_broker_that_comes_back_later_is_waited_for(tmp_path: Path) -> None:

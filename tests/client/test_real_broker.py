@@ -102,11 +102,14 @@ async def test_a_failed_task_is_told_retried_and_purged(broker: RealBroker) -> N
         with pytest.raises(TaskFailed, match="ValueError: no such user"):
             await client.wait_for_result(task_id, timeout=30)
 
-        assert (await client.retry_dead(queue="default", dry_run=True)).count == 1
-        assert (await client.retry_dead(task_id)).count == 1
+        prepared = await client.prepare("retry", "queue:default")
+        assert (prepared.count, prepared.sample[0].message) == (1, "no such user")
+        await client.commit(prepared.token, "the user is there now")
         await worker.nack(await worker.take(), "still none")
         await client.wait(task_id, timeout=30)
-        assert (await client.purge_dead()).count == 1
+        prepared = await client.prepare("purge", task_ids=[task_id])
+        purged = await client.wait_for_operation((await client.commit(prepared.token)).id)
+        assert (purged.done, purged.skipped) == (1, 0)
         with pytest.raises(TaskCancelled, match="purged"):
             await client.wait_for_result(task_id, timeout=30)
 
@@ -145,16 +148,20 @@ async def test_a_key_gives_the_same_task_across_clients(broker: RealBroker) -> N
         assert len(set(ids)) == 1
 
 
-async def test_many_pages_are_listed_and_a_queue_is_purged_in_parts(broker: RealBroker) -> None:
+async def test_many_pages_are_listed_and_all_are_purged_and_come_back(broker: RealBroker) -> None:
     async with AsyncClient(broker.address) as client:
         ids = await client.submit_tasks(Task("t", queue="q", delay="1h" if n % 2 else None) for n in range(3_000))
 
         listed = [format_id(task.id) async for task in client.iter_tasks("queue:q")]
         assert sorted(listed) == sorted(ids)
-        assert (await client.purge_queue("q", dry_run=True)).count == 3_000
-        assert (await client.purge_queue("q", limit=700)).count == 700
-        purged = await client.purge_queue("q", limit=10_000)
-        assert (purged.count, purged.has_more) == (2_300, False)
+        prepared = await client.prepare("purge", "queue:q type:t")
+        assert prepared.count == 3_000
+        purged = await client.commit(prepared.token, rate=1_000_000)
+        assert (await client.wait_for_operation(purged.id)).done == 3_000
+        undone = await client.undo(purged.id.hex()[:8], rate=1_000_000)
+        assert (await client.wait_for_operation(undone.id)).done == 3_000
+        (queue,) = await client.queues()
+        assert (queue.ready, queue.scheduled) == (1_500, 1_500)
 
 
 async def test_more_calls_than_the_broker_allows_wait_for_their_turn(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import pytest
 from tq.client.repeats import PAUSE_SECONDS_MAX, is_repeatable, pauses
 from tq.model import commands
 from tq.model.commands import Request
+from tq.model.operations import Action
 
 ID = b"x" * 16
 
@@ -21,10 +22,9 @@ ID = b"x" * 16
         commands.Resubmit(1, ID, ID),
         commands.WorkerDied(1, ID),
         commands.Ack(1, []),
-        commands.PurgeQueue(1, "mail", is_dry_run=True),
-        commands.RetryDead(1, [ID]),
-        commands.RetryDead(1, is_dry_run=True),
-        commands.PurgeDead(1, [ID]),
+        commands.PrepareOperation(1, Action.PURGE),
+        commands.CommitOperation(1, b"8" * 8),
+        commands.UndoOperation(1, "8f31"),
     ],
 )
 def test_what_done_twice_is_done_once_may_be_repeated(request_: Request) -> None:
@@ -34,9 +34,7 @@ def test_what_done_twice_is_done_once_may_be_repeated(request_: Request) -> None
 @pytest.mark.parametrize(
     "request_",
     [
-        commands.PurgeQueue(1, "mail"),
-        commands.RetryDead(1, queue="mail"),
-        commands.PurgeDead(1),
+        commands.CancelOperation(1, "8f31"),
         commands.Backup(1, "/backup"),
         commands.Hello(1, 1),
         commands.Fetch(1, 1),

@@ -14,21 +14,42 @@ from tq.client.ids import new_id
 from tq.model.commands import (
     Ack,
     Cancel,
+    CommitOperation,
     Failure,
     Fetch,
     GetTask,
     Hello,
     LeaseRef,
     Nack,
+    PrepareOperation,
     Release,
     Request,
-    RetryDead,
     Submit,
     Success,
     WorkerHello,
 )
-from tq.model.errors import ConnectFailed, ConnectionLost, DiskFull, OutcomeUnknown, ShuttingDown, TaskNotFound
-from tq.model.replies import Affected, Deliver, Delivery, Push, Reply, Settled, Submitted, TaskReply
+from tq.model.errors import (
+    ConnectFailed,
+    ConnectionLost,
+    DiskFull,
+    OutcomeUnknown,
+    PreviewExpired,
+    ShuttingDown,
+    TaskNotFound,
+)
+from tq.model.operations import Action
+from tq.model.replies import (
+    Affected,
+    Deliver,
+    Delivery,
+    OperationReply,
+    Prepared,
+    Push,
+    Reply,
+    Settled,
+    Submitted,
+    TaskReply,
+)
 from tq.model.task import RetryPolicy, TaskOptions, TaskSpec
 
 T = TypeVar("T")
@@ -175,7 +196,12 @@ async def _cancel(line: Line, task_id: bytes, was_completed: bool) -> None:
 
 async def _retry(line: Line, task_id: bytes) -> None:
     # Two ids, one of them unknown: being no dead letter is then no error but skipped.
-    await line.ask(lambda request_id: RetryDead(request_id, [task_id, bytes(16)]), Affected)
+    ids = [task_id, bytes(16)]
+    prepared = await line.ask(lambda request_id: PrepareOperation(request_id, Action.RETRY, "", ids), Prepared)
+    try:
+        await line.ask(lambda request_id: CommitOperation(request_id, prepared.token), OperationReply)
+    except PreviewExpired:
+        return  # the broker was killed meanwhile, and nothing was done
     line.town.ledger.retried(task_id)
 
 

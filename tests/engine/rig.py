@@ -10,15 +10,18 @@ from tq.engine.engine import Engine
 from tq.engine.tables import Writes
 from tq.model.commands import (
     Ack,
+    CommitOperation,
     Extend,
     Failure,
     Fetch,
+    GetOperation,
     GetTask,
     Heartbeat,
     Hello,
     LeaseRef,
     ListQueues,
     Nack,
+    PrepareOperation,
     QueuePreference,
     Release,
     Request,
@@ -26,7 +29,19 @@ from tq.model.commands import (
     Success,
     WorkerHello,
 )
-from tq.model.replies import Deliver, Delivery, Push, QueuePage, Reply, Settled, Submitted, TaskReply
+from tq.model.operations import RATE_MAX, Action, Operation
+from tq.model.replies import (
+    Deliver,
+    Delivery,
+    OperationReply,
+    Prepared,
+    Push,
+    QueuePage,
+    Reply,
+    Settled,
+    Submitted,
+    TaskReply,
+)
 from tq.model.settings import BrokerSettings, PersistenceSettings, Settings
 from tq.model.stats import QueueStats
 from tq.model.task import NORMAL, State, TaskOptions, TaskSpec, TaskView
@@ -147,6 +162,39 @@ class Rig:
 
     def submit(self, *specs: TaskSpec) -> Submitted:
         return self.ask(Submit(1, list(specs)), Submitted)
+
+    # -- what an operator does --------------------------------------------------------------------------------------
+
+    def prepare(self, request: PrepareOperation) -> Prepared:
+        """A preview, however long it takes to count."""
+        reply = self.step(request)
+        self.turn()
+        if reply is None:
+            (reply,) = [message for message in self.take_sent(CLIENT) if isinstance(message, Prepared)]
+        assert isinstance(reply, Prepared)
+        assert reply.request_id == request.request_id
+        return reply
+
+    def operate(
+        self, action: Action, selector: str = "", *numbers: int, rate: int = RATE_MAX, is_hard: bool = False
+    ) -> Operation:
+        """Prepare, commit, and give the engine its turn."""
+        ids = [id_of(number) for number in numbers]
+        prepared = self.prepare(PrepareOperation(7, action, selector, ids, is_hard))
+        return self.commit_operation(prepared.token, rate=rate)
+
+    def commit_operation(self, token: bytes, *, rate: int = RATE_MAX, reason: str = "") -> Operation:
+        """Start what was prepared, and give the engine its turn."""
+        self.ask(CommitOperation(8, token, reason, rate), OperationReply)
+        return self.operation(token)
+
+    def operation(self, operation_id: bytes) -> Operation:
+        """An operation as it is now."""
+        reply = self.step(GetOperation(9, operation_id.hex()))
+        assert isinstance(reply, OperationReply)
+        return reply.operation
+
+    # -- what is seen -----------------------------------------------------------------------------------------------
 
     def view(self, number: int) -> TaskView:
         reply = self.step(GetTask(1, id_of(number)))

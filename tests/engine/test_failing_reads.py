@@ -13,21 +13,21 @@ from tq.model.commands import (
     Ack,
     Cancel,
     CancelledByWorker,
+    CommitOperation,
     Failure,
     Hello,
     LeaseRef,
     Nack,
-    PurgeDead,
-    PurgeQueue,
+    PrepareOperation,
     Release,
     Request,
     Resubmit,
-    RetryDead,
     Submit,
     Success,
     WorkerDied,
 )
 from tq.model.errors import StorageFailed
+from tq.model.operations import Action, OperationState
 from tq.model.replies import Delivery
 from tq.model.task import TaskOptions
 
@@ -88,9 +88,8 @@ REQUESTS: dict[str, Callable[[Hand, list[Delivery]], Request]] = {
     "return": lambda worker, running: Hello(1, 1, worker=worker.hello),
     "death": lambda worker, running: WorkerDied(1, worker.hello.incarnation),
     "cancel": lambda worker, running: Cancel(1, [id_of(number) for number in range(1, 12)]),
-    "purge": lambda worker, running: PurgeQueue(1, "default"),
-    "retry": lambda worker, running: RetryDead(1),
-    "purge dead": lambda worker, running: PurgeDead(1),
+    "prepare": lambda worker, running: PrepareOperation(1, Action.PURGE, "type:mail"),
+    "prepare ids": lambda worker, running: PrepareOperation(1, Action.RETRY, "", [id_of(1), id_of(2)]),
     "resubmit": lambda worker, running: Resubmit(1, id_of(1), id_of(30)),
 }
 
@@ -112,6 +111,34 @@ def test_a_read_that_fails_in_the_middle_of_a_request_puts_no_task_nowhere(what:
         rig.commit()
 
         assert violations(rows, rig.now_ms) == [], failing
+        if not has_failed:
+            assert failing > 1, "it reads nothing: it proves nothing"
+            return
+    raise AssertionError("does it never end?")
+
+
+@pytest.mark.parametrize("selector", ["", "type:mail"])
+@pytest.mark.parametrize("action", [Action.RETRY, Action.PURGE, Action.CANCEL, Action.RESUBMIT])
+def test_a_read_that_fails_in_the_middle_of_an_operation_moves_no_task_twice(action: Action, selector: str) -> None:
+    for failing in range(1, 100):
+        rig, _, _ = scene()
+        rows = rig.rows
+        assert isinstance(rows, FailingRows)
+        prepared = rig.prepare(PrepareOperation(1, action, selector))
+        rig.step(CommitOperation(1, prepared.token))
+        rows.reads_left = failing
+        has_failed = False
+        try:
+            rig.engine.advance(rig.now_ms)
+        except StorageFailed:
+            has_failed = True
+        has_failed = has_failed or rows.reads_left <= 0
+        rows.reads_left = None
+        rig.turn()
+
+        operation = rig.operation(prepared.token)
+        assert operation.state is OperationState.DONE
+        assert operation.done + operation.failed == operation.total == prepared.count, failing
         if not has_failed:
             assert failing > 1, "it reads nothing: it proves nothing"
             return

@@ -5,12 +5,12 @@ import pytest
 
 from tests.engine.rig import HOUR, MINUTE, NOW_MS, Rig, id_of, task
 from tq.engine.bounds import BOUNDS
-from tq.model.commands import ListGroups, PurgeDead, RetryDead
+from tq.model.commands import ListGroups
 from tq.model.errors import QueueNotFound, SelectorInvalid
 from tq.model.fingerprint import OTHER_GROUP
 from tq.model.groups import QUEUES_SHOWN_MAX, FailureGroup, GroupOrder
-from tq.model.operations import QueueCount
-from tq.model.replies import Affected, GroupPage
+from tq.model.operations import Action, QueueCount
+from tq.model.replies import GroupPage
 from tq.model.task import State
 
 TRACE = '  File "/srv/http.py", line 212, in post\n'
@@ -50,7 +50,7 @@ def rig() -> Rig:
 
 
 def test_a_group_tells_what_there_is_to_know(rig: Rig) -> None:
-    rig.ask(RetryDead(1, [id_of(2)]), Affected)
+    rig.operate(Action.RETRY, "", 2)
 
     group = next(group for group in page(rig).groups if group.message == "a *")
 
@@ -157,7 +157,7 @@ def test_nonsense_and_a_queue_that_does_not_exist_are_refused(rig: Rig) -> None:
 
 
 def test_a_group_without_dead_letters_is_not_shown(rig: Rig) -> None:
-    rig.ask(PurgeDead(1, [id_of(5), id_of(6)]), Affected)
+    rig.operate(Action.PURGE, "", 5, 6)
 
     assert sorted(messages(rig)) == ["a *", "c"]
 
@@ -172,16 +172,16 @@ def test_the_sample_is_there_whatever_left() -> None:
 
     assert one(rig).sample == id_of(3)
     assert one(rig, "queue:b").sample == id_of(2)
-    rig.ask(RetryDead(1, [id_of(3)]), Affected)
+    rig.operate(Action.RETRY, "", 3)
     assert one(rig).sample == id_of(2)
-    rig.ask(RetryDead(1, [id_of(2)]), Affected)
+    rig.operate(Action.RETRY, "", 2)
     assert one(rig).sample == id_of(1)
 
 
 def test_a_sample_that_died_again_of_something_else_is_none() -> None:
     rig = Rig()
     kill(rig, 1, 2)
-    rig.ask(RetryDead(1, [id_of(2)]), Affected)
+    rig.operate(Action.RETRY, "", 2)
     worker = rig.worker()
     worker.nack(worker.fetch_one(), message="other", traceback=TRACE, is_final=True)
 

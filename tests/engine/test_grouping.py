@@ -9,8 +9,9 @@ from tq.engine.bounds import BOUNDS, Bounds
 from tq.engine.changes import Changes
 from tq.engine.grouping import Group, Groups
 from tq.engine.tables import Table
-from tq.model.commands import PurgeDead, RetryDead, WorkerDied
+from tq.model.commands import WorkerDied
 from tq.model.fingerprint import OTHER_GROUP, fingerprint
+from tq.model.operations import Action
 from tq.model.replies import Affected
 from tq.model.settings import PersistenceSettings
 from tq.model.task import AttemptRecord, State, TaskOptions, TaskState
@@ -38,11 +39,11 @@ def one(rig: Rig) -> Group:
 
 
 def retry(rig: Rig, *numbers: int) -> None:
-    rig.ask(RetryDead(1, [id_of(number) for number in numbers]), Affected)
+    rig.operate(Action.RETRY, "", *numbers)
 
 
 def purge(rig: Rig, *numbers: int) -> None:
-    rig.ask(PurgeDead(1, [id_of(number) for number in numbers]), Affected)
+    rig.operate(Action.PURGE, "", *numbers)
 
 
 def test_a_dead_letter_is_counted_with_those_that_died_of_the_same() -> None:
@@ -223,7 +224,6 @@ def test_a_forgotten_group_that_comes_back_in_the_same_batch_begins_anew() -> No
     worker = rig.worker()
     rig.submit(task(3), task(4))
     third, fourth = worker.fetch(2)
-    rig.step(PurgeDead(1, []))
     for delivery, message in ((third, "c"), (fourth, "a")):
         worker.nack(delivery, message=message, is_final=True)
 

@@ -9,7 +9,8 @@ from tests.engine.rig import HOUR, SECOND, Hand, Rig, id_of, number_of, task
 from tq.engine.bounds import Bounds
 from tq.engine.lanes import Lane
 from tq.engine.tables import Table
-from tq.model.commands import Cancel, RetryDead
+from tq.model.commands import Cancel
+from tq.model.operations import Action
 from tq.model.replies import Affected
 from tq.model.settings import BrokerSettings
 from tq.model.task import TaskOptions
@@ -179,7 +180,7 @@ def test_after_a_restart_tasks_handed_back_run_before_those_that_waited() -> Non
 def test_retried_dead_letters_go_behind_all_that_waits() -> None:
     rig, worker = filled(4)
     worker.nack(worker.fetch_one(), is_final=True)
-    rig.ask(RetryDead(1, [id_of(1)]), Affected)
+    rig.operate(Action.RETRY, "", 1)
 
     assert worker.numbers(10) == [2, 3, 4, 1]
 

@@ -1,26 +1,24 @@
-"""What operators do: cancel, pause, purge, and put dead letters back to work."""
+"""What operators do: cancel, pause, resubmit, and put dead letters back to work. What many tasks need to be one
+operation is in operations/."""
 
 import msgspec
 import pytest
 
 from tests.engine.rig import HOUR, MINUTE, SECOND, Rig, id_of, task
-from tq.engine.bounds import Bounds
 from tq.engine.tables import Table
 from tq.model.commands import (
     Cancel,
     ListTasks,
     PauseQueue,
-    PurgeDead,
-    PurgeQueue,
     Resubmit,
     ResumeQueue,
-    RetryDead,
     Submit,
 )
 from tq.model.errors import InvalidArgument, PayloadTooLarge, QueueFull, QueueNotFound, TaskNotFound, WrongState
+from tq.model.operations import Action
 from tq.model.replies import Affected, CancelRun, Existing, Submitted, TaskPage
 from tq.model.settings import BrokerSettings, PersistenceSettings
-from tq.model.task import HIGH, LOW, State, TaskOptions, TaskState
+from tq.model.task import State, TaskOptions, TaskState
 
 
 def dead(rig: Rig, *numbers: int, queue: str = "default", options: TaskOptions | None = None) -> None:
@@ -37,14 +35,6 @@ def stored_state(rig: Rig, number: int) -> TaskState:
     value = rig.rows.get(Table.STATES, id_of(number))
     assert value is not None
     return msgspec.msgpack.decode(value, type=TaskState)
-
-
-def purge_all(rig: Rig, queue: str = "default") -> list[Affected]:
-    """All pages of a purge."""
-    pages = [rig.ask(PurgeQueue(1, queue), Affected)]
-    while pages[-1].has_more:
-        pages.append(rig.ask(PurgeQueue(1, queue, cursor=pages[-1].cursor), Affected))
-    return pages
 
 
 # -- cancel ----------------------------------------------------------------------------------------------------------
@@ -171,81 +161,9 @@ def test_resuming_what_is_not_paused_skips() -> None:
 def test_a_queue_that_never_had_a_task_is_refused_to_operators() -> None:
     rig = Rig()
 
-    for request in (
-        PauseQueue(1, "nope"),
-        ResumeQueue(1, "nope"),
-        PurgeQueue(1, "nope"),
-        RetryDead(1, queue="nope"),
-        PurgeDead(1, queue="nope"),
-    ):
+    for request in (PauseQueue(1, "nope"), ResumeQueue(1, "nope")):
         with pytest.raises(QueueNotFound):
             rig.step(request)
-
-
-# -- purge -----------------------------------------------------------------------------------------------------------
-
-
-def test_a_purge_cancels_all_that_waits_and_nothing_that_runs() -> None:
-    rig = Rig()
-    worker = rig.worker()
-    rig.submit(task(1), task(2))
-    worker.nack(worker.fetch_one(), retry_in_ms=HOUR)
-    worker.fetch_one()
-    rig.submit(
-        task(3, priority=HIGH),
-        task(4, priority=LOW, task_type="sms"),
-        task(5, options=TaskOptions(delay_ms=HOUR)),
-        task(6, queue="other", options=TaskOptions(delay_ms=HOUR)),
-    )
-
-    (page,) = purge_all(rig)
-
-    assert (page.count, page.has_more) == (4, False)
-    states = [rig.state(number) for number in range(1, 7)]
-    cancelled, running, waiting = State.CANCELLED, State.IN_PROGRESS, State.PENDING
-    assert states == [cancelled, running, cancelled, cancelled, cancelled, waiting]
-    assert rig.view(3).reason == "purged"
-
-
-def test_a_purge_goes_page_by_page_over_the_ready_and_the_waiting_of_all_queues() -> None:
-    rig = Rig(bounds=Bounds(bulk_max=3, scan_max=4))
-    later = TaskOptions(delay_ms=HOUR)
-    rig.submit(*(task(number) for number in range(1, 6)))
-    rig.submit(*(task(number, queue="default" if number % 3 else "other", options=later) for number in range(6, 36)))
-    waiting = rig.queue().scheduled + 5
-
-    pages = purge_all(rig)
-
-    assert sum(page.count for page in pages) == waiting
-    assert max(page.count for page in pages) == 3
-    assert rig.queue().scheduled == rig.queue().ready_normal == 0
-    assert rig.queue("other").scheduled == 10
-
-
-def test_a_purge_takes_no_more_than_its_limit() -> None:
-    rig = Rig()
-    rig.submit(task(1), task(2), task(3))
-
-    page = rig.ask(PurgeQueue(1, "default", limit=2), Affected)
-
-    assert (page.count, page.has_more) == (2, True)
-    assert rig.worker().numbers(3) == [3]
-
-
-def test_a_dry_run_of_a_purge_counts_and_changes_nothing() -> None:
-    rig = Rig()
-    rig.submit(task(1), task(2, options=TaskOptions(delay_ms=HOUR)))
-    before = rig.rows.copy()
-
-    assert rig.ask(PurgeQueue(1, "default", is_dry_run=True), Affected) == Affected(1, 2)
-    assert rig.rows.tables == before.tables
-
-
-def test_a_purge_of_an_empty_queue_does_nothing() -> None:
-    rig = Rig()
-    dead(rig, 1)
-
-    assert rig.ask(PurgeQueue(1, "default"), Affected) == Affected(1, 0)
 
 
 # -- dead letters ----------------------------------------------------------------------------------------------------
@@ -255,7 +173,7 @@ def test_a_retried_dead_letter_is_ready_with_all_its_attempts_and_keeps_its_hist
     rig = Rig()
     dead(rig, 1)
 
-    assert rig.ask(RetryDead(1, [id_of(1)]), Affected) == Affected(1, 1)
+    rig.operate(Action.RETRY, "", 1)
 
     view = rig.view(1)
     assert (view.state, view.attempt, view.crashes, view.reason, view.ended_at_ms) == (State.PENDING, 0, 0, "", 0)
@@ -265,14 +183,12 @@ def test_a_retried_dead_letter_is_ready_with_all_its_attempts_and_keeps_its_hist
     assert worker.fetch_one().attempt == 1
 
 
-def test_dead_letters_are_retried_in_the_order_of_their_death_up_to_the_limit() -> None:
+def test_dead_letters_are_retried_in_the_order_of_their_death() -> None:
     rig = Rig()
     dead(rig, 3, 1, 2)
+    rig.operate(Action.RETRY)
 
-    page = rig.ask(RetryDead(1, queue="default", limit=2), Affected)
-
-    assert (page.count, page.has_more) == (2, True)
-    assert rig.worker().numbers(3) == [3, 1]
+    assert rig.worker().numbers(3) == [3, 1, 2]
 
 
 def test_dead_letters_of_one_queue_or_of_all_can_be_retried() -> None:
@@ -280,26 +196,16 @@ def test_dead_letters_of_one_queue_or_of_all_can_be_retried() -> None:
     dead(rig, 1, queue="a")
     dead(rig, 2, queue="b")
     dead(rig, 3, queue="c")
-    rig.ask(RetryDead(1, queue="b"), Affected)
+    rig.operate(Action.RETRY, "queue:b")
     assert [rig.state(number) is State.PENDING for number in (1, 2, 3)] == [False, True, False]
 
-    assert rig.ask(RetryDead(1), Affected) == Affected(1, 2)
-
-
-def test_a_bulk_retry_moves_a_bounded_number_and_says_that_there_is_more() -> None:
-    rig = Rig(bounds=Bounds(bulk_max=2))
-    dead(rig, 1, 2, 3)
-
-    assert rig.ask(RetryDead(1), Affected) == Affected(1, 2, 0, True)
-    assert rig.ask(RetryDead(1), Affected) == Affected(1, 1)
-    assert rig.ask(RetryDead(1), Affected) == Affected(1, 0)
+    assert rig.operate(Action.RETRY).done == 2
 
 
 def test_purged_dead_letters_are_cancelled_and_can_be_resubmitted() -> None:
     rig = Rig()
     dead(rig, 1, 2)
-
-    assert rig.ask(PurgeDead(1, queue="default"), Affected) == Affected(1, 2)
+    rig.operate(Action.PURGE)
 
     assert (rig.state(1), rig.view(1).reason) == (State.CANCELLED, "purged")
     assert rig.queue().dead == 0
@@ -307,39 +213,12 @@ def test_purged_dead_letters_are_cancelled_and_can_be_resubmitted() -> None:
     assert rig.state(11) is State.PENDING
 
 
-@pytest.mark.parametrize("request_type", [RetryDead, PurgeDead])
-def test_a_dry_run_over_dead_letters_counts_and_changes_nothing(request_type: type[RetryDead | PurgeDead]) -> None:
-    rig = Rig()
-    dead(rig, 1, 2)
-    rig.submit(task(3))
-    before = rig.rows.copy()
-
-    assert rig.ask(request_type(1, is_dry_run=True), Affected) == Affected(1, 2)
-    assert rig.ask(request_type(1, [id_of(1), id_of(3)], is_dry_run=True), Affected) == Affected(1, 1, 1)
-    assert rig.rows.tables == before.tables
-
-
-@pytest.mark.parametrize("request_type", [RetryDead, PurgeDead])
-def test_what_is_no_dead_letter_is_skipped_among_others_and_refused_alone(
-    request_type: type[RetryDead | PurgeDead],
-) -> None:
-    rig = Rig()
-    dead(rig, 1)
-    rig.submit(task(2))
-
-    assert rig.ask(request_type(1, [id_of(1), id_of(2), id_of(9)]), Affected) == Affected(1, 1, 2)
-    with pytest.raises(WrongState, match="is pending, not a dead letter"):
-        rig.step(request_type(1, [id_of(2)]))
-    with pytest.raises(TaskNotFound):
-        rig.step(request_type(1, [id_of(9)]))
-
-
 def test_a_dead_letter_retried_after_its_expiry_runs_and_fails_as_any_other() -> None:
     """Too late for its producer; but the operator who retries it wants it to run."""
     rig = Rig()
     dead(rig, 1, options=TaskOptions(expires_ms=MINUTE))
     rig.pass_time(HOUR)
-    rig.ask(RetryDead(1, [id_of(1)]), Affected)
+    rig.operate(Action.RETRY, "", 1)
     worker = rig.worker()
     worker.nack(worker.fetch_one(), retry_in_ms=SECOND)
     assert rig.state(1) is State.FAILED
@@ -354,7 +233,7 @@ def test_a_dead_letter_retried_at_its_expiry_before_the_sweep_sees_it_runs() -> 
     rig = Rig()
     dead(rig, 1, options=TaskOptions(expires_ms=MINUTE))
     rig.now_ms += MINUTE
-    rig.ask(RetryDead(1, [id_of(1)]), Affected)
+    rig.operate(Action.RETRY, "", 1)
 
     assert rig.state(1) is State.PENDING
 
@@ -362,7 +241,7 @@ def test_a_dead_letter_retried_at_its_expiry_before_the_sweep_sees_it_runs() -> 
 def test_a_dead_letter_retried_before_its_expiry_can_still_expire() -> None:
     rig = Rig()
     dead(rig, 1, options=TaskOptions(expires_ms=HOUR))
-    rig.ask(RetryDead(1, [id_of(1)]), Affected)
+    rig.operate(Action.RETRY, "", 1)
     rig.pass_time(HOUR)
 
     assert rig.view(1).reason == "expired"
@@ -470,7 +349,7 @@ def test_lineage_outlives_a_retry_that_completes() -> None:
     rig = Rig()
     dead(rig, 1)
     rig.ask(Resubmit(1, id_of(1), id_of(11)), Submitted)
-    rig.ask(RetryDead(1, [id_of(1)]), Affected)
+    rig.operate(Action.RETRY, "", 1)
     worker = rig.worker(credit=2)
     worker.ack(*worker.deliveries())
 

@@ -9,17 +9,19 @@ from tq.model import replies
 from tq.model.commands import (
     BATCH_MAX,
     Cancel,
+    CommitOperation,
     Fetch,
     Hello,
     ListTasks,
+    PrepareOperation,
     ProgressNote,
-    PurgeQueue,
     Request,
     Submit,
     Wait,
     WorkerDied,
     WorkerHello,
 )
+from tq.model.operations import Action, Overrides
 from tq.model.replies import Delivery, FromBroker
 from tq.model.task import StoredTask, TaskSpec
 
@@ -30,7 +32,7 @@ RELEASED_REQUESTS = {
     "Hello": 1, "Submit": 2, "GetTask": 3, "Wait": 4, "Cancel": 5, "ListTasks": 6,
     "Fetch": 10, "Ack": 11, "Nack": 12, "Release": 13, "Extend": 14, "ReportProgress": 15, "CancelledByWorker": 16,
     "Heartbeat": 17, "WorkerDied": 18,
-    "ListQueues": 20, "PauseQueue": 21, "ResumeQueue": 22, "PurgeQueue": 23, "RetryDead": 24, "PurgeDead": 25,
+    "ListQueues": 20, "PauseQueue": 21, "ResumeQueue": 22,
     "Resubmit": 26, "GetSignature": 42, "ListWorkers": 27, "DrainWorker": 28, "GetStats": 29, "Backup": 30,
     "PrepareOperation": 32, "CommitOperation": 33, "ListOperations": 34, "GetOperation": 35, "CancelOperation": 36,
     "UndoOperation": 37,
@@ -71,7 +73,7 @@ def test_a_request_is_an_array_that_begins_with_its_tag() -> None:
         ListTasks(3, "queue:q", cursor=b"c"),
         Fetch(0, 5, 3),
         WorkerDied(4, bytes(16), running=[bytes(16)]),
-        PurgeQueue(5, "q", is_dry_run=True),
+        PrepareOperation(5, Action.PURGE, "queue:q", overrides=Overrides("r")),
     ],
     ids=lambda request: type(request).__name__,
 )
@@ -94,7 +96,9 @@ def test_a_request_is_read_as_it_was_written(request_: Request) -> None:
         ListTasks(1, limit=0),
         ListTasks(1, limit=BATCH_MAX + 1),
         ListTasks(1, cursor=bytes(513)),
-        PurgeQueue(1, "q" * 201),
+        PrepareOperation(1, Action.PURGE, "q" * 2_001),
+        CommitOperation(1, b"8" * 7),
+        CommitOperation(1, b"8" * 8, rate=0),
         ProgressNote(bytes(16), 1, 1.5),
         [99, 1],
         [2],

@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 
 from tests.engine.rig import id_of
 from tests.simulation.world import Wanted, World
+from tq.model import operations
 from tq.model.commands import (
     Ack,
     Cancel,
@@ -24,21 +25,17 @@ from tq.model.commands import (
     Order,
     PauseQueue,
     ProgressNote,
-    PurgeDead,
-    PurgeQueue,
     QueuePreference,
     Release,
     ReportProgress,
     Resubmit,
     ResumeQueue,
-    RetryDead,
     Submit,
     Success,
     Wait,
     WorkerDied,
     WorkerHello,
 )
-from tq.model.replies import Affected
 from tq.model.task import RetryPolicy, State, TaskOptions, TaskSpec
 
 T = TypeVar("T")
@@ -51,6 +48,12 @@ INCARNATIONS = [bytes([number]) * 16 for number in (0xA1, 0xA2, 0xB3)]
 NAMES = ["one", "one", "two"]
 CLIENTS = [900_001, 900_002]
 """Sessions that are no worker's, and so far away that none ever gets their numbers."""
+
+
+RATES = [1, 20, operations.RATE_MAX]
+"""Of operations, tasks a second."""
+RUNNING_MAX = 20
+"""Operations that run at once; fewer than are allowed."""
 
 
 class Draw(Protocol):
@@ -272,40 +275,46 @@ def resume(world: World, draw: Draw) -> None:
     world.do(draw.choose(CLIENTS), ResumeQueue(world.next_id(), draw.choose(QUEUES)))
 
 
-def purge_queue(world: World, draw: Draw) -> None:
-    """One page, or all pages to the end."""
-    queue, is_dry_run = draw.choose(QUEUES), chance(draw, 4)
-    is_whole, limit = draw.choose([True, False]), draw.choose([1, 2, 100])
-    cursor = b""
-    for _ in range(100):
-        request = PurgeQueue(world.next_id(), queue, limit, is_dry_run, cursor)
-        reply = world.do(draw.choose(CLIENTS), request)
-        if not (is_whole and isinstance(reply, Affected) and reply.has_more):
-            break
-        cursor = reply.cursor
-    else:
-        raise AssertionError("a purge without an end")
-    if is_whole and not is_dry_run and queue in world.model.queues:
-        assert not any(task.is_waiting for task in world.model.of_queue(queue)), "a whole purge left tasks behind"
+def prepare(world: World, draw: Draw) -> None:
+    """Somebody looks at what an operation would be about: a queue, all, or some ids."""
+    kinds = operations.Action
+    action = draw.choose([kinds.RETRY, kinds.RETRY, kinds.PURGE, kinds.CANCEL])
+    ids = list(dict.fromkeys(some(draw, IDS, 3))) if chance(draw, 3) and action is not kinds.CANCEL else None
+    world.prepare(draw.choose(CLIENTS), action, draw.choose([None, *QUEUES]) if ids is None else None, ids)
 
 
-def retry_dead(world: World, draw: Draw) -> None:
-    ids, queue = _dead_selection(world, draw)
-    world.do(draw.choose(CLIENTS), RetryDead(world.next_id(), ids, queue, draw.choose([1, 2, 100]), chance(draw, 6)))
+def commit_operation(world: World, draw: Draw) -> None:
+    """And decides, perhaps for the second time, perhaps too late."""
+    plain = world.model.operations
+    tokens = [*plain.prepared, *plain.all]
+    if tokens and len(world.engine._ledger.operations.running) < RUNNING_MAX:
+        world.commit_operation(draw.choose(CLIENTS), draw.choose(tokens), draw.choose(RATES))
 
 
-def purge_dead(world: World, draw: Draw) -> None:
-    ids, queue = _dead_selection(world, draw)
-    world.do(draw.choose(CLIENTS), PurgeDead(world.next_id(), ids, queue, draw.choose([1, 2, 100]), chance(draw, 6)))
+def purge(world: World, draw: Draw) -> None:
+    """The two at once."""
+    world.prepare(draw.choose(CLIENTS), operations.Action.PURGE, draw.choose([None, *QUEUES]), None)
+    world.advance()
+    commit_operation(world, draw)
 
 
-def _dead_selection(world: World, draw: Draw) -> tuple[list[bytes], str | None]:
-    dead = [task.spec.id for task in world.model.tasks.values() if task.status == "dead_letter"]
-    if dead and chance(draw, 2):
-        return some(draw, dead, 2), None
-    if chance(draw, 8):
-        return list(dict.fromkeys(some(draw, IDS, 2))), None
-    return [], draw.choose([None, *QUEUES])
+def retry(world: World, draw: Draw) -> None:
+    """The two at once."""
+    world.prepare(draw.choose(CLIENTS), operations.Action.RETRY, draw.choose([None, *QUEUES]), None)
+    world.advance()
+    commit_operation(world, draw)
+
+
+def undo_operation(world: World, draw: Draw) -> None:
+    known = list(world.model.operations.all)
+    if known and len(world.engine._ledger.operations.running) < RUNNING_MAX:
+        world.undo_operation(draw.choose(CLIENTS), draw.choose(known), draw.choose(RATES))
+
+
+def cancel_operation(world: World, draw: Draw) -> None:
+    known = list(world.model.operations.all)
+    if known:
+        world.cancel_operation(draw.choose(CLIENTS), draw.choose(known))
 
 
 def resubmit(world: World, draw: Draw) -> None:
@@ -416,9 +425,12 @@ ACTIONS: dict[Action, int] = {
     cancel: 3,
     pause: 1,
     resume: 2,
-    purge_queue: 1,
-    retry_dead: 3,
-    purge_dead: 1,
+    prepare: 2,
+    commit_operation: 3,
+    purge: 1,
+    retry: 3,
+    undo_operation: 2,
+    cancel_operation: 1,
     resubmit: 2,
     wait: 2,
     list_tasks: 2,

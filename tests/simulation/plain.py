@@ -5,9 +5,10 @@ The model is told every request and every moment, and answers what a broker must
 predict: it checks that the choice was allowed, and takes it over.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from tests.simulation.plain_operations import PlainOperations
 from tq.engine.bounds import Bounds
 from tq.model.commands import (
     Ack,
@@ -20,11 +21,9 @@ from tq.model.commands import (
     Heartbeat,
     LeaseRef,
     Nack,
-    PurgeDead,
     Release,
     ReportProgress,
     Resubmit,
-    RetryDead,
     Submit,
     Wait,
     WorkerDied,
@@ -83,6 +82,7 @@ class PlainTask:
     remove_at: int = 0
     resubmitted_as: bytes | None = None
     expiry_lifted: bool = False
+    leased: int = 0  # how often
 
     @property
     def options(self) -> TaskOptions:
@@ -139,7 +139,6 @@ class PlainModel:
 
     def __init__(self, settings: Settings, bounds: Bounds) -> None:
         self.settings = settings
-        self.bulk_max = bounds.bulk_max
         self.tasks: dict[bytes, PlainTask] = {}
         self.queues: dict[str, PlainQueue] = {}
         self.workers: dict[bytes, PlainWorker] = {}
@@ -151,6 +150,7 @@ class PlainModel:
         self.now = 0
         self.sent: list[tuple[int, Sent]] = []
         self.moves: set[tuple[str, str, str]] = set()
+        self.operations = PlainOperations()
 
     # -- moves ------------------------------------------------------------------------------------------------------
 
@@ -502,6 +502,7 @@ class PlainModel:
         worker.delivered += 1
         timeout = task.spec.timeout_ms
         deadline = self.now + timeout + MARGIN_MS if timeout else 0
+        task.leased += 1
         task.lease = PlainLease(token, attempt, worker.incarnation, self.now, deadline)
         self._moved("ready", "in_progress")
 
@@ -576,53 +577,27 @@ class PlainModel:
         queue.is_paused = is_paused
         return 1, 0
 
-    def purged(self, task: PlainTask) -> None:
-        """The engine chose this waiting task to be purged."""
-        assert task.is_waiting
-        self._end(task, State.CANCELLED, "purged")
+    def purge(self, task: PlainTask, reason: str) -> None:
+        """A waiting task or a dead letter becomes cancelled."""
+        self._end(task, State.CANCELLED, reason)
 
-    def retry_dead(self, request: RetryDead) -> tuple[int, int, bool]:
-        def retry(task: PlainTask) -> None:
-            self._make_ready(task)
-            task.attempt = task.crashes = task.ended_at = task.remove_at = 0
-            task.reason = ""
-            task.expiry_lifted = task.expiry_lifted or (task.expires_at > 0 and task.expires_at <= self.now)
-            self._moved("dead_letter", "ready")
+    def retry(self, task: PlainTask) -> None:
+        """A dead letter runs again."""
+        self._make_ready(task)
+        task.attempt = task.crashes = task.ended_at = task.remove_at = 0
+        task.reason = ""
+        task.expiry_lifted = task.expiry_lifted or (task.expires_at > 0 and task.expires_at <= self.now)
+        self._moved("dead_letter", "ready")
 
-        return self._each_dead(request, retry)
-
-    def purge_dead(self, request: PurgeDead) -> tuple[int, int, bool]:
-        return self._each_dead(request, lambda task: self._end(task, State.CANCELLED, "purged"))
-
-    def _each_dead(self, request: RetryDead | PurgeDead, move: Callable[[PlainTask], None]) -> tuple[int, int, bool]:
-        """(count, skipped, has_more)."""
-        if request.task_ids:
-            if len(request.task_ids) == 1 and self._task(request.task_ids[0]).status != "dead_letter":
-                raise Refused("WRONG_STATE")
-            count = 0
-            for task_id in request.task_ids:
-                task = self.tasks.get(task_id)
-                if task is not None and task.status == "dead_letter":
-                    count += 1
-                    if not request.is_dry_run:
-                        move(task)
-            return count, len(request.task_ids) - count, False
-        if request.queue is not None:
-            self.queue_named(request.queue)
-        dead = self._dead(request.queue)
-        if request.is_dry_run:
-            return len(dead), 0, False
-        chosen = dead[: min(request.limit, self.bulk_max)]
-        for task in chosen:
-            move(task)
-        return len(chosen), 0, len(dead) > len(chosen)
-
-    def _dead(self, queue: str | None) -> list[PlainTask]:
-        names = list(self.queues)
-        dead = [
-            task for task in self.tasks.values() if task.status == "dead_letter" and queue in (None, task.spec.queue)
-        ]
-        return sorted(dead, key=lambda task: (names.index(task.spec.queue), task.ended_at, task.spec.id))
+    def put_back(self, task: PlainTask, before: PlainTask) -> None:
+        """A task goes back to where it was; what it has been through since stays in its history."""
+        status = task.status
+        task.state, task.place, task.ready_at, task.scheduled_at = (
+            before.state, before.place, before.ready_at, before.scheduled_at
+        )  # fmt: skip
+        task.attempt, task.crashes, task.reason = before.attempt, before.crashes, before.reason
+        task.ended_at, task.remove_at, task.expiry_lifted = before.ended_at, before.remove_at, before.expiry_lifted
+        self._moved(status, task.status)
 
     # -- time -------------------------------------------------------------------------------------------------------
 

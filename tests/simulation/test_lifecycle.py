@@ -16,16 +16,15 @@ from tq.model.commands import (
     Heartbeat,
     Hello,
     LeaseRef,
-    PurgeDead,
-    PurgeQueue,
     Release,
     Request,
     Resubmit,
-    RetryDead,
     Submit,
+    UndoOperation,
     WorkerDied,
 )
 from tq.model.errors import TaskNotFound
+from tq.model.operations import Action
 from tq.model.replies import Delivery, TaskReply
 from tq.model.task import State, TaskOptions
 
@@ -180,8 +179,22 @@ def _cancel(stage: Stage) -> tuple[Stage, Callable[[], None]]:
     return stage, stage.ask(Cancel(1, [id_of(1)]))
 
 
-def _purge(stage: Stage) -> tuple[Stage, Callable[[], None]]:
-    return stage, stage.ask(PurgeQueue(1, "default"))
+def _operate(stage: Stage, action: Action, *, is_hard: bool = False) -> tuple[Stage, Callable[[], None]]:
+    def happen() -> None:
+        assert stage.rig.operate(action, is_hard=is_hard).done == 1
+
+    stage.rig.pass_time(1)
+    return stage, happen
+
+
+def _undo(stage: Stage, action: Action) -> tuple[Stage, Callable[[], None]]:
+    operation = stage.rig.operate(action)
+    stage.rig.pass_time(1)
+    return stage, stage.ask(UndoOperation(1, operation.id.hex()))
+
+
+def _remove(stage: Stage) -> tuple[Stage, Callable[[], None]]:
+    return _operate(stage, Action.PURGE, is_hard=True)
 
 
 def _wait(stage: Stage, length_ms: int) -> tuple[Stage, Callable[[], None]]:
@@ -199,12 +212,6 @@ def _cancelled() -> Stage:
     stage = Stage().ready()
     stage.ask(Cancel(1, [id_of(1)]))()
     return stage
-
-
-def _ask_dead(request: Request) -> tuple[Stage, Callable[[], None]]:
-    stage = Stage().dead()
-    stage.rig.pass_time(1)
-    return stage, stage.ask(request)
 
 
 SCENARIOS: dict[Arrow, Scenario] = {
@@ -239,16 +246,30 @@ SCENARIOS: dict[Arrow, Scenario] = {
     ("ready", "cancelled", "Cancel"): lambda: _cancel(Stage().ready()),
     ("scheduled", "cancelled", "Cancel"): lambda: _cancel(Stage(LATER).ready()),
     ("failed", "cancelled", "Cancel"): lambda: _cancel(Stage().failed()),
-    ("ready", "cancelled", "PurgeQueue"): lambda: _purge(Stage().ready()),
-    ("scheduled", "cancelled", "PurgeQueue"): lambda: _purge(Stage(LATER).ready()),
-    ("failed", "cancelled", "PurgeQueue"): lambda: _purge(Stage().failed()),
+    ("ready", "cancelled", "purge"): lambda: _operate(Stage().ready(), Action.PURGE),
+    ("ready", "cancelled", "cancel"): lambda: _operate(Stage().ready(), Action.CANCEL),
+    ("ready", "-", "purge, hard"): lambda: _remove(Stage().ready()),
+    ("cancelled", "ready", "undo"): lambda: _undo(Stage().ready(), Action.PURGE),
+    ("scheduled", "cancelled", "purge"): lambda: _operate(Stage(LATER).ready(), Action.PURGE),
+    ("scheduled", "cancelled", "cancel"): lambda: _operate(Stage(LATER).ready(), Action.CANCEL),
+    ("scheduled", "-", "purge, hard"): lambda: _remove(Stage(LATER).ready()),
+    ("cancelled", "scheduled", "undo"): lambda: _undo(Stage(LATER).ready(), Action.PURGE),
+    ("failed", "cancelled", "purge"): lambda: _operate(Stage().failed(), Action.PURGE),
+    ("failed", "cancelled", "cancel"): lambda: _operate(Stage().failed(), Action.CANCEL),
+    ("failed", "-", "purge, hard"): lambda: _remove(Stage().failed()),
+    ("cancelled", "failed", "undo"): lambda: _undo(Stage().failed(), Action.PURGE),
     ("ready", "cancelled", "time"): lambda: _wait(Stage(EXPIRING).ready(), MINUTE),
     ("scheduled", "cancelled", "time"): lambda: _wait(
         Stage(TaskOptions(delay_ms=HOUR, expires_ms=MINUTE)).ready(), MINUTE
     ),
     ("failed", "cancelled", "time"): lambda: _wait(Stage(EXPIRING).failed(), MINUTE),
-    ("dead_letter", "ready", "RetryDead"): lambda: _ask_dead(RetryDead(1, [id_of(1)])),
-    ("dead_letter", "cancelled", "PurgeDead"): lambda: _ask_dead(PurgeDead(1, [id_of(1)])),
+    ("dead_letter", "ready", "retry"): lambda: _operate(Stage().dead(), Action.RETRY),
+    ("ready", "dead_letter", "undo"): lambda: _undo(Stage().dead(), Action.RETRY),
+    ("dead_letter", "cancelled", "purge"): lambda: _operate(Stage().dead(), Action.PURGE),
+    ("cancelled", "dead_letter", "undo"): lambda: _undo(Stage().dead(), Action.PURGE),
+    ("dead_letter", "-", "purge, hard"): lambda: _remove(Stage().dead()),
+    ("completed", "-", "purge, hard"): lambda: _remove(_completed()),
+    ("cancelled", "-", "purge, hard"): lambda: _remove(_cancelled()),
     ("completed", "-", "time"): lambda: _wait(_completed(), HOUR),
     ("dead_letter", "-", "time"): lambda: _wait(Stage().dead(), 720 * HOUR),
     ("cancelled", "-", "time"): lambda: _wait(_cancelled(), 24 * HOUR),

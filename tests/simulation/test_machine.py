@@ -85,12 +85,19 @@ class BrokerMachine(RuleBasedStateMachine):
     def live_or_die(self, data: st.DataObject, action: actions.Action) -> None:
         action(self.world, Drawn(data))
 
-    @rule(data=st.data(), action=st.sampled_from([actions.cancel, actions.pause, actions.resume, actions.purge_queue]))
+    @rule(data=st.data(), action=st.sampled_from([actions.cancel, actions.pause, actions.resume, actions.purge]))
     def operate(self, data: st.DataObject, action: actions.Action) -> None:
         action(self.world, Drawn(data))
 
-    @rule(data=st.data(), action=st.sampled_from([actions.retry_dead, actions.purge_dead, actions.resubmit]))
+    @rule(
+        data=st.data(),
+        action=st.sampled_from([actions.retry, actions.resubmit, actions.undo_operation, actions.cancel_operation]),
+    )
     def bury_or_raise(self, data: st.DataObject, action: actions.Action) -> None:
+        action(self.world, Drawn(data))
+
+    @rule(data=st.data(), action=st.sampled_from([actions.prepare, actions.commit_operation]))
+    def decide(self, data: st.DataObject, action: actions.Action) -> None:
         action(self.world, Drawn(data))
 
     @rule(data=st.data(), action=st.sampled_from([actions.wait, actions.list_tasks, actions.list_groups]))

@@ -13,12 +13,16 @@ from tests.engine.invariants import violations
 from tests.engine.rig import NOW_MS
 from tests.engine.rows import Rows
 from tests.simulation.plain import PlainModel, PlainTask, Refused, Sent
+from tests.simulation.plain_operations import PlainOperation, PlainSet
 from tq.engine.bounds import Bounds
 from tq.engine.engine import Engine, Messages
+from tq.engine.tables import Table
 from tq.model.commands import (
     Ack,
     Cancel,
     CancelledByWorker,
+    CancelOperation,
+    CommitOperation,
     DrainWorker,
     Extend,
     Fetch,
@@ -34,19 +38,26 @@ from tq.model.commands import (
     Nack,
     Order,
     PauseQueue,
-    PurgeDead,
-    PurgeQueue,
+    PrepareOperation,
     Release,
     ReportProgress,
     Request,
     Resubmit,
     ResumeQueue,
-    RetryDead,
     Submit,
+    UndoOperation,
     Wait,
     WorkerDied,
 )
-from tq.model.errors import TqError
+from tq.model.errors import (
+    OperationNotFound,
+    PreviewExpired,
+    QueueNotFound,
+    TaskNotFound,
+    TqError,
+    WrongState,
+)
+from tq.model.operations import OPERATION_ID_BYTES, Action, OperationState
 from tq.model.replies import (
     Affected,
     CancelRun,
@@ -55,7 +66,9 @@ from tq.model.replies import (
     ErrorReply,
     GroupPage,
     LeaseRevoked,
+    OperationReply,
     OutcomeReply,
+    Prepared,
     Push,
     QueuePage,
     Reply,
@@ -127,6 +140,7 @@ class World:
         self.replies: list[tuple[Request, Reply, set[tuple[bytes, int]]]] = []  # of the batch, not yet released
         self.held_back: list[tuple[int, Reply | Push]] = []
         self.pushes_seen = 0
+        self.moved_seen: set[bytes] = set()  # MovedRows of the batch that the model knows
         self.is_dirty = False
 
         # What the outside knows, which no crash of the broker can take back.
@@ -145,6 +159,7 @@ class World:
         engine = Engine(self.rows, self.settings, self.seed, self.bounds)
         engine.open(self.model.now)
         self.pushes_seen = 0
+        self.moved_seen.clear()
         self.replies.clear()
         self.held_back.clear()
         self.is_dirty = False
@@ -228,12 +243,6 @@ class World:
                 self._affected(reply, code, *model.pause(request.queue, True))
             case ResumeQueue():
                 self._affected(reply, code, *model.pause(request.queue, False))
-            case PurgeQueue():
-                self._purged(request, reply, code)
-            case RetryDead():
-                self._affected(reply, code, *model.retry_dead(request))
-            case PurgeDead():
-                self._affected(reply, code, *model.purge_dead(request))
             case Wait():
                 outcome = model.wait(session, request)
                 if not code:
@@ -252,22 +261,6 @@ class World:
         if not code:
             assert isinstance(reply, Affected)
             assert (reply.count, reply.skipped, reply.has_more) == (count, skipped, has_more)
-
-    def _purged(self, request: PurgeQueue, reply: Reply | None, code: str) -> None:
-        self.model.queue_named(request.queue)
-        waiting = [task for task in self.model.of_queue(request.queue) if task.is_waiting]
-        if code:
-            return
-        assert isinstance(reply, Affected)
-        if request.is_dry_run:
-            assert reply.count == len(waiting)
-            return
-        gone = [task for task in waiting if self.view(task.spec.id).state is State.CANCELLED]
-        assert reply.count == len(gone) <= min(request.limit, self.bounds.bulk_max)
-        for task in gone:
-            self.model.purged(task)
-        if not reply.has_more and not request.cursor:
-            assert len(gone) == len(waiting), "a purge that says it is done is done"
 
     # -- the turn of the loop ---------------------------------------------------------------------------------------
 
@@ -299,6 +292,7 @@ class World:
         self.is_dirty = True
         self.engine.advance(self.now_ms)
         self.model.advance()
+        self._follow_operations()
         self.model.cause = "dispatch"
         # Looked at in the outbox, since a later step of the same batch may already change what was granted here.
         outbox = self.engine._ledger.outbox
@@ -316,10 +310,95 @@ class World:
             assert task is None or task.spec == stored.spec, "a delivery of another task than was submitted"
             self.model.grant(session, stored.spec.id, token, delivery.attempt)
 
+    def _follow_operations(self) -> None:
+        """Tell the model what operations did in this turn: from the rows that they write, and how far each is."""
+        ledger, plain = self.engine._ledger, self.model.operations
+        for key, value in ledger.changes.tables[Table.MOVED].items():
+            if value is not None and key not in self.moved_seen:
+                self.moved_seen.add(key)
+                plain.move(self.model, key[:OPERATION_ID_BYTES], key[OPERATION_ID_BYTES:])
+        for operation_id, row in ledger.operations.rows.items():
+            is_over = row.state is not OperationState.RUNNING
+            if row.undo_of is not None and not plain.all[operation_id].is_over:
+                is_whole = row.state is OperationState.DONE
+                plain.walk_undo(self.model, operation_id, row.cursor, is_over=is_whole)
+            if is_over:
+                plain.end(self.model, operation_id, is_whole=row.state is OperationState.DONE)
+            assert row.done == plain.all[operation_id].done, "an operation miscounts what it has done"
+
+    def prepare(self, session: int, action: Action, queue: str | None, ids: list[bytes] | None) -> None:
+        """A preview; its answer may come later."""
+        self.steps += 1
+        self.is_dirty = True
+        request_id = self.next_id()
+        terms = ["state:pending,failed"] if action is Action.CANCEL else []
+        selector = " ".join([*terms, *([f"queue:{queue}"] if queue is not None else [])])
+        request = PrepareOperation(request_id, action, selector if ids is None else "", ids or [])
+        try:
+            reply = self.engine.step(session, request, self.now_ms)
+        except (QueueNotFound, TaskNotFound, WrongState):
+            return
+        self.model.operations.freeze(self.model, request_id, action, queue, ids)
+        if reply is not None:
+            assert isinstance(reply, Prepared)
+            self._offered(reply)
+
+    def _offered(self, reply: Prepared) -> None:
+        self.model.operations.offer(self.model, reply.request_id, reply.token, reply.count, reply.expires_at_ms)
+
+    def commit_operation(self, session: int, token: bytes, rate: int) -> None:
+        """Start what was prepared; once more changes nothing."""
+        self.steps += 1
+        self.is_dirty = True
+        plain = self.model.operations
+        frozen = plain.prepared.get(token)
+        is_fresh = frozen is not None and frozen.expires_at > self.now_ms
+        try:
+            self.engine.step(session, CommitOperation(self.next_id(), token, "", rate), self.now_ms)
+        except PreviewExpired:
+            assert not is_fresh, "a preview is refused before its time"
+            assert token not in plain.all or plain.all[token].is_over, "an operation that runs is forgotten"
+            return
+        assert is_fresh or token in plain.all, "a preview is taken after its time"
+        if token not in plain.all:
+            plain.all[token] = PlainOperation(plain.prepared.pop(token))
+        self.compare()
+
+    def undo_operation(self, session: int, operation_id: bytes, rate: int) -> None:
+        """Take an operation back."""
+        self.steps += 1
+        self.is_dirty = True
+        plain = self.model.operations
+        try:
+            reply = self.engine.step(session, UndoOperation(self.next_id(), operation_id.hex(), "", rate), self.now_ms)
+        except (WrongState, OperationNotFound):
+            return
+        assert isinstance(reply, OperationReply)
+        plain.end(self.model, operation_id, is_whole=False)
+        undo_id = reply.operation.id
+        if undo_id not in plain.all:
+            plain.all[undo_id] = PlainOperation(PlainSet(Action.UNDO, {}), undo_of=operation_id)
+        self.compare()
+
+    def cancel_operation(self, session: int, operation_id: bytes) -> None:
+        """Stop an operation where it is."""
+        self.steps += 1
+        self.is_dirty = True
+        try:
+            self.engine.step(session, CancelOperation(self.next_id(), operation_id.hex()), self.now_ms)
+        except (WrongState, OperationNotFound):
+            return
+        self.model.operations.end(self.model, operation_id, is_whole=False)
+        self.compare()
+
     def commit(self) -> None:
         """Take the batch and apply it: it survives the broker's process now, but not yet a power cut."""
         writes, messages = self.engine.take()
         self.pushes_seen = 0
+        self.moved_seen.clear()
+        for _, message in messages:
+            if isinstance(message, Prepared):
+                self._offered(message)
         self._compare_sent(messages)
         self.rows.apply(writes)
         self.held_back += messages
@@ -361,7 +440,7 @@ class World:
 
     def _compare_sent(self, messages: Messages) -> None:
         sent = Counter(
-            (session, _summary(message)) for session, message in messages if not isinstance(message, Deliver)
+            (session, _summary(message)) for session, message in messages if not isinstance(message, Deliver | Prepared)
         )
         assert sent == Counter(self.model.sent), f"sent {sent}, expected {self.model.sent}"
         self.model.sent.clear()
@@ -432,6 +511,7 @@ class World:
         self.model = pickle.loads(self.synced_model if is_power_cut else self.applied_model)
         self.model.now = now_ms
         self.model.restart()
+        self.model.operations.restart()
         self.applied_model = pickle.dumps(self.model)
         self.engine = self._open()
         self.compare()

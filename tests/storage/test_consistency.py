@@ -31,7 +31,8 @@ from tq.engine.tables import (
     QueueRow,
     Table,
 )
-from tq.model.commands import Cancel, RetryDead, Submit
+from tq.model.commands import Cancel, Submit
+from tq.model.operations import Action
 from tq.model.settings import Settings
 from tq.model.task import HIGH, State, StoredTask, TaskOptions, TaskState
 from tq.storage.consistency import Examination, Fault, Finding
@@ -147,7 +148,7 @@ def test_a_dead_letter_that_was_retried_after_its_expiry_need_not_expire(tmp_pat
     rig.submit(task(1, max_retries=0, options=TaskOptions(expires_ms=SECOND)))
     worker.nack(*worker.fetch(1))
     rig.pass_time(HOUR)
-    rig.step(RetryDead(1, [id_of(1)]))
+    rig.operate(Action.RETRY, "", 1)
     rig.turn()
     database = Database(tmp_path / "db", create=True)
     database.apply([dict(table) for table in rig.rows.tables])

@@ -15,9 +15,11 @@ from tq.engine.changes import Changes
 from tq.engine.engine import Engine
 from tq.engine.grouping import Groups
 from tq.engine.tables import DEAD_KEY, META_DATABASE, META_FORMAT, U32, GroupRow, Table, Writes
-from tq.model.commands import RetryDead
+from tq.model.commands import CommitOperation, PrepareOperation
 from tq.model.errors import StorageFailed
 from tq.model.fingerprint import OTHER_GROUP, fingerprint
+from tq.model.operations import Action
+from tq.model.replies import Prepared
 from tq.model.settings import Settings
 from tq.model.task import AttemptRecord, State, TaskOptions, TaskState
 from tq.storage.consistency import Fault
@@ -115,7 +117,9 @@ def test_an_upgraded_directory_serves(directory: Path, broker: tuple[Rows, int])
     engine = Engine(rows, Settings(), seed=1)
     engine.open(now_ms)
 
-    engine.step(1, RetryDead(1, [id_of(3)]), now_ms)
+    prepared = engine.step(1, PrepareOperation(1, Action.RETRY, "", [id_of(3)]), now_ms)
+    assert isinstance(prepared, Prepared)
+    engine.step(1, CommitOperation(2, prepared.token), now_ms)
     engine.advance(now_ms)
     rows.apply(engine.take()[0])
 

@@ -1,41 +1,24 @@
 """`tq dead`: what failed for good. Look at it, run it again, correct it, or let it go."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, NamedTuple, Protocol
 
 import typer
 
-from tq.cli.bulk import Advance, Tally, by_ids, progress, unseen, until_none_left
-from tq.cli.exits import of_bulk
+from tq.cli.bulk import Chosen, IdsOrSelector, OfAll, OfQueue, Plan, Rate, carry_out, choose
 from tq.cli.groups import NounGroup
 from tq.cli.listing import emit, emit_one
-from tq.cli.options import ColorOption, ConfigFile, DryRun, OutputOption, Url, Yes
-from tq.cli.queues import find_queue, show_sample
-from tq.cli.reach import complete_queue, reach, read_ids
+from tq.cli.options import ColorOption, ConfigFile, DryRun, OutputOption, Reason, Url, Yes
+from tq.cli.reach import reach
 from tq.cli.selection import Listing, Reverse, Selecting, SelectorCommand, Sort, read_selector
 from tq.cli.tasks import All, Limit, Queue, TaskId, TaskType, conclude
-from tq.cli.terminal import confirm, say
-from tq.cli.words import counted
 from tq.model.commands import Order
-from tq.model.errors import InvalidArgument, WrongState
+from tq.model.errors import WrongState
 from tq.model.ids import format_id
-from tq.model.replies import Affected
+from tq.model.operations import RATE, Action
 from tq.model.task import State
 from tq.views.moments import now_ms
 
-if TYPE_CHECKING:
-    from tq.client.blocking import Client
-
 app = typer.Typer(cls=NounGroup, no_args_is_help=True)
-
-TaskIds = Annotated[list[str] | None, typer.Argument(metavar="[ID...]", help="Ids; - reads them from stdin.")]
-OfQueue = Annotated[
-    str | None,
-    typer.Option(
-        "--queue", "-q", metavar="QUEUE", autocompletion=complete_queue, help="All dead letters of this queue."
-    ),
-]
-OfAll = Annotated[bool, typer.Option("--all", help="All dead letters of all queues.")]
 
 
 @app.command("list", cls=SelectorCommand)
@@ -94,43 +77,44 @@ def show(
     emit_one(task_record(task), fields, output, format_id(task.id), color)
 
 
-@app.command("retry")
+@app.command("retry", cls=SelectorCommand)
 def retry(
-    task_ids: TaskIds = None,
+    tasks: IdsOrSelector = None,
     queue: OfQueue = None,
     is_all: OfAll = False,
     is_dry_run: DryRun = False,
     is_agreed: Yes = False,
+    rate: Rate = RATE,
+    reason: Reason = "",
     url: Url = None,
     config: ConfigFile = None,
 ) -> None:
-    """Run dead letters again, with fresh attempts: these ids, those of a queue, or all.
+    """Run dead letters again, with fresh attempts: these ids, those of a selector, or all.
 
     \b
     tq dead retry 0192f0c1-7e5a-7cc2-b5e5-0d7f6f7c1a2b
-    tq dead retry --queue mail --dry-run
+    tq dead retry queue:mail err:ConnectTimeout --dry-run
+    tq dead retry group:8f31 --rate 50 --reason "provider is back"
 
     \b
+    What dies meanwhile is left alone. tq undo takes it back for tasks that have not started.
     Exits 5 if none of the ids is a dead letter, 7 if some are not.
     """
-    ids = _named_ids(task_ids or (), queue, is_all=is_all)
+    chosen = _choose(tasks, queue, is_all=is_all)
     with reach(url, config) as client:
-        selection = _select(client, ids, queue)
-        _preview(client, selection, "retry", client.retry_dead, is_dry_run=is_dry_run)
-        if not selection.ids:
-            confirm(f"Retry {selection}?", is_agreed=is_agreed or not selection.total)
-        with progress("Retrying", selection.total) as advance:
-            tally = _change(selection, client.retry_dead, advance)
-    _conclude("Retried", tally)
+        plan = Plan(Action.RETRY, rate, reason)
+        carry_out(client, chosen, plan, is_dry_run=is_dry_run, is_agreed=is_agreed or bool(chosen.ids))
 
 
-@app.command("purge")
+@app.command("purge", cls=SelectorCommand)
 def purge(
-    task_ids: TaskIds = None,
+    tasks: IdsOrSelector = None,
     queue: OfQueue = None,
     is_all: OfAll = False,
     is_dry_run: DryRun = False,
     is_agreed: Yes = False,
+    rate: Rate = RATE,
+    reason: Reason = "",
     url: Url = None,
     config: ConfigFile = None,
 ) -> None:
@@ -138,81 +122,16 @@ def purge(
 
     \b
     tq dead purge --queue mail --dry-run
-    tq dead purge --all
+    tq dead purge err:ValueError 'age:>7d' --reason "fixed in 2.4"
 
     \b
-    They are kept for persistence.cancelled_retention_hours; until then tq dead resubmit ID puts one back.
+    They are kept for persistence.cancelled_retention_hours; until then tq undo takes it back.
     Exits 5 if none of the ids is a dead letter, 7 if some are not.
     """
-    ids = _named_ids(task_ids or (), queue, is_all=is_all)
+    chosen = _choose(tasks, queue, is_all=is_all)
     with reach(url, config) as client:
-        selection = _select(client, ids, queue)
-        _preview(client, selection, "purge", client.purge_dead, is_dry_run=is_dry_run)
-        confirm(f"Purge {selection}?", is_agreed=is_agreed or not selection.total)
-        with progress("Purging", selection.total) as advance:
-            tally = _change(selection, client.purge_dead, advance)
-    _conclude("Purged", tally)
+        carry_out(client, chosen, Plan(Action.PURGE, rate, reason), is_dry_run=is_dry_run, is_agreed=is_agreed)
 
 
-class _Selection(NamedTuple):
-    """What was named: ids, or all dead letters of a queue (None: of all queues). `total` is how many that is."""
-
-    ids: Sequence[str]
-    queue: str | None
-    total: int
-
-    def __str__(self) -> str:
-        of_queue = f" of {self.queue}" if self.queue else ""
-        return f"{counted(self.total, 'dead letter')}{of_queue}"
-
-
-class _Step(Protocol):
-    """`retry_dead` and `purge_dead` of the client."""
-
-    def __call__(
-        self, *task_ids: str, queue: str | None = None, limit: int = ..., dry_run: bool = False
-    ) -> Affected: ...
-
-
-def _named_ids(arguments: Sequence[str], queue: str | None, *, is_all: bool) -> Sequence[str]:
-    """The ids that were given; none where a queue or all were asked for.
-
-    Raises:
-        InvalidArgument: nothing was named, or more than one of these.
-    """
-    if bool(arguments) + (queue is not None) + is_all != 1:
-        raise InvalidArgument("name what to do it to: ids, or --queue QUEUE, or --all", hint="see them: tq dead list")
-    return read_ids(arguments)
-
-
-def _select(client: "Client", ids: Sequence[str], queue: str | None) -> _Selection:
-    if ids:
-        return _Selection(ids, None, len(ids))
-    if queue is not None:
-        return _Selection((), queue, find_queue(client, queue).dead)
-    return _Selection((), None, client.stats().engine.dead)
-
-
-def _preview(client: "Client", selection: _Selection, verb: str, step: _Step, *, is_dry_run: bool) -> None:
-    """Show a sample; after a dry run's count, end."""
-    if selection.ids and is_dry_run:
-        tally = by_ids(selection.ids, lambda batch: step(*batch, dry_run=True), unseen)
-        say(f"Would {verb} {tally.done:,} of {len(selection.ids):,} tasks.")
-        raise typer.Exit
-    if not selection.ids and selection.total:
-        show_sample(client, State.DEAD_LETTER, selection.queue, selection.total)
-    if is_dry_run:
-        say(f"Would {verb} {selection}.")
-        raise typer.Exit
-
-
-def _change(selection: _Selection, step: _Step, advance: Advance) -> Tally:
-    if selection.ids:
-        return by_ids(selection.ids, lambda batch: step(*batch), advance)
-    return until_none_left(selection.total, lambda limit: step(queue=selection.queue, limit=limit), advance)
-
-
-def _conclude(done: str, tally: Tally) -> None:
-    skipped = f"; skipped {tally.skipped:,} that are no dead letters" if tally.skipped else ""
-    say(f"{done} {counted(tally.done, 'dead letter')}{skipped}.")
-    raise typer.Exit(of_bulk(tally.done, tally.skipped))
+def _choose(tasks: Sequence[str] | None, queue: str | None, *, is_all: bool) -> Chosen:
+    return choose(tasks, queue, is_all=is_all, noun="dead letter", states=[State.DEAD_LETTER])

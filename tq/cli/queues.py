@@ -4,19 +4,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tq.cli.bulk import SAMPLE, progress, until_none_left
+from tq.cli.bulk import Chosen, Plan, Rate, carry_out
 from tq.cli.groups import NounGroup
 from tq.cli.listing import emit
 from tq.cli.options import ColorOption, ConfigFile, DryRun, OutputOption, Reason, Url, Yes
 from tq.cli.reach import complete_queue, reach
-from tq.cli.selection import Listing, read_selector
-from tq.cli.terminal import confirm, say, say_line
-from tq.cli.words import counted
-from tq.model.commands import Order
+from tq.cli.terminal import say
 from tq.model.errors import QueueNotFound
+from tq.model.operations import RATE, Action
+from tq.model.selector import Field, Selector, StateTerm, literal_term
 from tq.model.stats import QueueStats
 from tq.model.task import State
-from tq.views.moments import now_ms
 
 if TYPE_CHECKING:
     from tq.client.blocking import Client
@@ -59,43 +57,22 @@ def purge(
     queue: QueueName,
     is_dry_run: DryRun = False,
     is_agreed: Yes = False,
+    rate: Rate = RATE,
+    reason: Reason = "",
     url: Url = None,
     config: ConfigFile = None,
 ) -> None:
-    """Cancel the waiting tasks of a queue; what runs goes on.
+    """Cancel the waiting tasks of a queue; what runs goes on, and dead letters stay.
 
     \b
-    They are kept as cancelled for a while (persistence.cancelled_retention_hours), and each can be put back with
-    tq dead resubmit ID. Tasks that are submitted meanwhile are not counted and stay.
+    They are kept as cancelled for a while (persistence.cancelled_retention_hours); until then tq undo takes it back.
+    Tasks that are submitted meanwhile are not counted and stay. tq purge takes a selector.
     """
+    waiting = StateTerm((State.PENDING, State.FAILED))
+    chosen = Chosen((), Selector((literal_term(Field.QUEUE, queue), waiting)), "waiting task", f" of {queue}")
     with reach(url, config) as client:
-        total = find_queue(client, queue).waiting
-        if total:
-            show_sample(client, State.PENDING, queue, total)
-        waiting = counted(total, "waiting task")
-        if is_dry_run:
-            say(f"Would cancel {waiting} of {queue}.")
-            return
-        if not total:
-            say(f"Nothing waits in {queue}.")
-            return
-        confirm(f"Cancel {waiting} of {queue}?", is_agreed=is_agreed)
-        with progress("Purging", total) as advance:
-            tally = until_none_left(total, lambda limit: client.purge_queue(queue, limit=limit), advance)
-    say(f"Cancelled {counted(tally.done, 'task')} of {queue}.")
-
-
-def show_sample(client: "Client", state: State, queue: str | None, total: int) -> None:
-    """Say which tasks something is about to be done to: some of them, and how many more."""
-    from tq.cli.task_view import sample_line
-
-    shown = 0
-    chosen = read_selector(None, state=state, queue=queue)
-    for task in Listing(client, chosen, Order.ANY, limit=min(SAMPLE, total)):
-        say_line(sample_line(task, now_ms()))
-        shown += 1
-    if total > shown:
-        say(f"  ... and {total - shown:,} more")
+        find_queue(client, queue)  # one that is nearly named so is what was meant
+        carry_out(client, chosen, Plan(Action.PURGE, rate, reason), is_dry_run=is_dry_run, is_agreed=is_agreed)
 
 
 def find_queue(client: "Client", name: str) -> QueueStats:

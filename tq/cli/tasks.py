@@ -4,19 +4,19 @@ from typing import Annotated
 
 import typer
 
-from tq.cli.bulk import SAMPLE, by_ids, progress
-from tq.cli.exits import of_bulk
+from tq.cli.bulk import IdsOrSelector, OfAll, OfQueue, Plan, Rate, carry_out, choose
 from tq.cli.groups import NounGroup
 from tq.cli.listing import emit, emit_one
 from tq.cli.options import ColorOption, ConfigFile, DryRun, Output, OutputOption, Reason, Url, Yes
-from tq.cli.reach import complete_queue, reach, read_ids
+from tq.cli.reach import complete_queue, reach
 from tq.cli.results import show_outcome
 from tq.cli.selection import Listing, Reverse, Selecting, SelectorCommand, Sort, read_selector
-from tq.cli.terminal import confirm, say
+from tq.cli.terminal import say
 from tq.model.commands import Order
 from tq.model.durations import duration_ms
 from tq.model.errors import WrongState
 from tq.model.ids import format_id, parse_id
+from tq.model.operations import RATE, Action
 from tq.model.task import Outcome, State
 from tq.views.moments import now_ms
 
@@ -152,31 +152,29 @@ def result(
     raise typer.Exit(show_outcome(outcome, output, is_raw=is_raw))
 
 
-@app.command("cancel")
+@app.command("cancel", cls=SelectorCommand)
 def cancel(
-    task_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Ids; - reads them from stdin.")],
-    reason: Reason = "",
+    tasks: IdsOrSelector = None,
+    queue: OfQueue = None,
+    is_all: OfAll = False,
     is_dry_run: DryRun = False,
     is_agreed: Yes = False,
+    rate: Rate = RATE,
+    reason: Reason = "",
     url: Url = None,
     config: ConfigFile = None,
 ) -> None:
     """Cancel tasks: those that wait at once, those that run are asked to stop and never retried.
 
     \b
-    Exits 5 if none of them could be cancelled, 7 if some could not: they had ended, or there is no such task.
+    tq task cancel 0192f0c1-7e5a-7cc2-b5e5-0d7f6f7c1a2b
+    tq task cancel queue:mail type:newsletter --reason "sent twice"
+
+    \b
+    tq undo takes it back for tasks that waited. Exits 5 if none of the ids could be cancelled, 7 if some could not:
+    they had ended, or there is no such task.
     """
-    ids = read_ids(task_ids)
+    chosen = choose(tasks, queue, is_all=is_all)
     with reach(url, config) as client:
-        if is_dry_run:
-            states = [client.get_task(task_id).state for task_id in ids]
-            say(f"Would cancel {sum(not state.is_final for state in states):,} of {len(ids):,} tasks.")
-            return
-        if len(ids) > 1:
-            for task_id in ids[:SAMPLE]:
-                say(f"  {task_id}")
-            confirm(f"Cancel these {len(ids):,} tasks?", is_agreed=is_agreed)
-        with progress("Cancelling", len(ids)) as advance:
-            tally = by_ids(ids, lambda batch: client.cancel(*batch, reason=reason), advance)
-    say(f"Cancelled {tally.done:,}" + (f"; skipped {tally.skipped:,} that had ended." if tally.skipped else "."))
-    raise typer.Exit(of_bulk(tally.done, tally.skipped))
+        plan = Plan(Action.CANCEL, rate, reason)
+        carry_out(client, chosen, plan, is_dry_run=is_dry_run, is_agreed=is_agreed or len(chosen.ids) == 1)

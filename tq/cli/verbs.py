@@ -19,9 +19,12 @@ from tq.cli import (
     door,
     failures,
     inside,
+    op,
     profiles,
+    purge,
     queues,
     resubmit,
+    resubmit_many,
     stats,
     stdio,
     submit,
@@ -35,6 +38,7 @@ from tq.cli import (
     workers,
 )
 from tq.cli.groups import COLUMNS_MAX, RunByDefaultGroup, SectionGroup
+from tq.cli.selection import SelectorCommand
 
 RUN = "Run"
 FOLLOW = "Submit and follow"
@@ -111,6 +115,11 @@ dead.app.command("groups")(failures.groups)
 app.add_typer(
     dead.app, name="dead", rich_help_panel=OPERATE, help="Dead letters: groups, list, retry, purge, resubmit."
 )
+
+app.command("purge", cls=SelectorCommand, rich_help_panel=OPERATE)(purge.purge)
+app.command("resubmit", cls=SelectorCommand, rich_help_panel=OPERATE)(resubmit_many.resubmit_many)
+app.command("undo", rich_help_panel=OPERATE)(op.undo)
+app.add_typer(op.app, name="op", rich_help_panel=OPERATE, help="Operations on many tasks: list, show, cancel, undo.")
 
 tasks.app.command("resubmit")(resubmit.resubmit)
 dead.app.command("resubmit")(resubmit.resubmit)

@@ -100,18 +100,6 @@ class Asking:
             total = add_up(total, await self._ask(make(list(ids)), Affected))
         return total
 
-    async def _by_number(self, limit: int, dry_run: bool, make: Callable[[int, bytes], Request]) -> Affected:
-        """A broker does a bounded amount a request: go on until `limit` is reached or there is no more."""
-        if limit < 1:
-            raise InvalidArgument(f"limit {limit} is below 1")
-        total = Affected(0, 0)
-        while True:
-            part = await self._ask(make(min(limit - total.count, BATCH_MAX), total.cursor), Affected)
-            is_stuck = part.count == 0 and part.cursor == total.cursor
-            total = add_up(total, part)
-            if dry_run or is_stuck or not part.has_more or total.count >= limit:
-                return total
-
 
 class Blocking:
     """What all calls of Client are made of: each runs the call of AsyncClient that is called the same."""

@@ -7,6 +7,7 @@ from tq.client.access import AsyncAccess
 from tq.client.asking import Asking
 from tq.client.dead import AsyncDead
 from tq.client.insight import AsyncInsight
+from tq.client.operations import AsyncOperations
 from tq.client.queues import AsyncQueues
 from tq.client.tasks import AsyncTasks
 from tq.client.watching import AsyncWatching
@@ -15,7 +16,17 @@ from tq.model.commands import Backup, GetStats
 from tq.model.replies import Affected, StatsReply
 
 
-class AsyncClient(AsyncTasks, AsyncQueues, AsyncDead, AsyncWorkers, AsyncInsight, AsyncWatching, AsyncAccess, Asking):
+class AsyncClient(
+    AsyncTasks,
+    AsyncQueues,
+    AsyncDead,
+    AsyncOperations,
+    AsyncWorkers,
+    AsyncInsight,
+    AsyncWatching,
+    AsyncAccess,
+    Asking,
+):
     """A client for one event loop. Connects when it is first used; `async with` connects at once, and closes.
 
     A lost connection is made again, and what was unanswered is asked again where that is safe: submits are (their

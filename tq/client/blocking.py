@@ -10,6 +10,7 @@ from tq.client.async_client import AsyncClient
 from tq.client.dead import Dead
 from tq.client.insight import Insight
 from tq.client.loop_thread import LoopThread
+from tq.client.operations import Operations
 from tq.client.queues import Queues
 from tq.client.tasks import Tasks
 from tq.client.watching import Watching
@@ -19,7 +20,7 @@ from tq.model.identity import Role
 from tq.model.replies import Affected, Reply, StatsReply, Welcome
 
 
-class Client(Tasks, Queues, Dead, Workers, Insight, Watching, Access):
+class Client(Tasks, Queues, Dead, Operations, Workers, Insight, Watching, Access):
     """The blocking twin of AsyncClient: the same arguments, methods and errors, described there.
 
     Any number of threads may share one: their requests travel together, over one connection. After a fork, make a new

@@ -1,10 +1,10 @@
-"""The client's calls for dead letters: groups, retry, purge."""
+"""The client's calls for dead letters: failure groups."""
 
-from tq.client.asking import Asking, Blocking, Id
-from tq.model.commands import BATCH_MAX, ListGroups, PurgeDead, RetryDead
+from tq.client.asking import Asking, Blocking
+from tq.model.commands import ListGroups
 from tq.model.errors import InvalidArgument
 from tq.model.groups import GroupOrder
-from tq.model.replies import Affected, GroupPage
+from tq.model.replies import GroupPage
 
 
 class AsyncDead(Asking):
@@ -34,30 +34,6 @@ class AsyncDead(Asking):
         """
         return await self._ask(ListGroups(0, selector, _group_order(order), descending, limit), GroupPage)
 
-    async def retry_dead(
-        self, *task_ids: Id, queue: str | None = None, limit: int = BATCH_MAX, dry_run: bool = False
-    ) -> Affected:
-        """Give dead letters fresh attempts: these, or without ids up to `limit` of a queue, or of all queues.
-
-        Args:
-            dry_run: count all of them, change nothing.
-        """
-        if task_ids:
-            return await self._by_id(task_ids, lambda ids: RetryDead(0, ids, queue, is_dry_run=dry_run))
-        return await self._by_number(limit, dry_run, lambda part, _: RetryDead(0, [], queue, part, dry_run))
-
-    async def purge_dead(
-        self, *task_ids: Id, queue: str | None = None, limit: int = BATCH_MAX, dry_run: bool = False
-    ) -> Affected:
-        """Dead letters to cancelled: these, or without ids up to `limit` of a queue, or of all queues.
-
-        Args:
-            dry_run: count all of them, change nothing.
-        """
-        if task_ids:
-            return await self._by_id(task_ids, lambda ids: PurgeDead(0, ids, queue, is_dry_run=dry_run))
-        return await self._by_number(limit, dry_run, lambda part, _: PurgeDead(0, [], queue, part, dry_run))
-
 
 class Dead(Blocking):
     """Dead letters, for Client."""
@@ -74,18 +50,6 @@ class Dead(Blocking):
         return self._thread.run(
             lambda: self._client.failure_groups(selector, order=order, descending=descending, limit=limit)
         )
-
-    def retry_dead(
-        self, *task_ids: Id, queue: str | None = None, limit: int = BATCH_MAX, dry_run: bool = False
-    ) -> Affected:
-        """See AsyncClient.retry_dead."""
-        return self._thread.run(lambda: self._client.retry_dead(*task_ids, queue=queue, limit=limit, dry_run=dry_run))
-
-    def purge_dead(
-        self, *task_ids: Id, queue: str | None = None, limit: int = BATCH_MAX, dry_run: bool = False
-    ) -> Affected:
-        """See AsyncClient.purge_dead."""
-        return self._thread.run(lambda: self._client.purge_dead(*task_ids, queue=queue, limit=limit, dry_run=dry_run))
 
 
 def _group_order(order: GroupOrder | str) -> GroupOrder:

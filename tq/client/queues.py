@@ -1,7 +1,7 @@
-"""The client's calls for queues: list, pause, resume, purge."""
+"""The client's calls for queues: list, pause, resume."""
 
 from tq.client.asking import Asking, Blocking
-from tq.model.commands import BATCH_MAX, ListQueues, PauseQueue, PurgeQueue, ResumeQueue
+from tq.model.commands import ListQueues, PauseQueue, ResumeQueue
 from tq.model.replies import Affected, QueuePage
 from tq.model.stats import QueueStats
 
@@ -29,17 +29,6 @@ class AsyncQueues(Asking):
         """
         return await self._ask(ResumeQueue(0, queue), Affected)
 
-    async def purge_queue(self, queue: str, limit: int = BATCH_MAX, dry_run: bool = False) -> Affected:
-        """Cancel up to `limit` waiting tasks; `resubmit` brings one back until its retention ends.
-
-        Args:
-            dry_run: count all of them, change nothing.
-
-        Raises:
-            QueueNotFound: as for `pause_queue`.
-        """
-        return await self._by_number(limit, dry_run, lambda part, cursor: PurgeQueue(0, queue, part, dry_run, cursor))
-
 
 class Queues(Blocking):
     """Queues, for Client."""
@@ -55,7 +44,3 @@ class Queues(Blocking):
     def resume_queue(self, queue: str) -> Affected:
         """See AsyncClient.resume_queue."""
         return self._thread.run(lambda: self._client.resume_queue(queue))
-
-    def purge_queue(self, queue: str, limit: int = BATCH_MAX, dry_run: bool = False) -> Affected:
-        """See AsyncClient.purge_queue."""
-        return self._thread.run(lambda: self._client.purge_queue(queue, limit, dry_run))

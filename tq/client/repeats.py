@@ -14,9 +14,6 @@ PAUSE_SECONDS_MAX = 2.0
 def is_repeatable(request: Request) -> bool:
     """Whether the same request twice does what it does once. Ids make submits so, tokens what workers report."""
     match request:
-        case commands.PurgeQueue() | commands.RetryDead() | commands.PurgeDead():
-            # By number, each repeat would take as many again; by id, what was done is skipped.
-            return request.is_dry_run or (not isinstance(request, commands.PurgeQueue) and bool(request.task_ids))
         case commands.CancelOperation():
             return False  # the second would hear that it was cancelled already
         case commands.Backup():

@@ -58,15 +58,12 @@ from tq.model.commands import (
     Nack,
     PauseQueue,
     PrepareOperation,
-    PurgeDead,
-    PurgeQueue,
     Release,
     ReportLog,
     ReportProgress,
     Request,
     Resubmit,
     ResumeQueue,
-    RetryDead,
     RevokeToken,
     StackTaken,
     Submit,
@@ -163,12 +160,6 @@ class Engine:
                 return operating.pause_queue(ledger, request, now_ms)
             case ResumeQueue():
                 return operating.resume_queue(ledger, request, now_ms)
-            case PurgeQueue():
-                return operating.purge_queue(ledger, request, now_ms)
-            case RetryDead():
-                return operating.retry_dead(ledger, request, now_ms)
-            case PurgeDead():
-                return operating.purge_dead(ledger, request, now_ms)
             case Resubmit():
                 return operating.resubmit(ledger, request, now_ms)
             case GetSignature():

@@ -1,25 +1,19 @@
-"""What operators do: cancel, pause and resume, purge, and put dead letters back to work. Each request does a bounded
-amount and says whether there is more; repeating one is harmless."""
-
-from collections.abc import Callable
+"""What operators do to single tasks and to queues: cancel, pause and resume, resubmit; repeating one is harmless. What
+they do to many tasks is in operations/."""
 
 import msgspec
 
 from tq.engine import auditing as audit
-from tq.engine.lanes import Ready
 from tq.engine.ledger import Ledger, Record
-from tq.engine.queues import Queue
 from tq.engine.submitting import submit
-from tq.engine.tables import DEAD_KEY, DUE_KEY, DueKind, Table
 from tq.engine.workers import Lease
-from tq.model.commands import Cancel, PauseQueue, PurgeDead, PurgeQueue, Resubmit, ResumeQueue, RetryDead, Submit
+from tq.model.commands import Cancel, PauseQueue, Resubmit, ResumeQueue, Submit
 from tq.model.errors import WrongState
 from tq.model.ids import format_id
 from tq.model.replies import Affected, CancelRun, Submitted
 from tq.model.task import State, TaskOptions
 
 PURGED = "purged"
-_NO_ID = bytes(16)
 
 
 def cancel(ledger: Ledger, request: Cancel, now_ms: int) -> Affected:
@@ -89,136 +83,6 @@ def resume_queue(ledger: Ledger, request: ResumeQueue, now_ms: int) -> Affected:
     ledger.touch(queue)
     ledger.refresh_active(queue)
     return Affected(request.request_id, 1)
-
-
-def purge_queue(ledger: Ledger, request: PurgeQueue, now_ms: int) -> Affected:
-    """Cancel waiting tasks: first the ready ones, then those that wait for a time.
-
-    Raises:
-        QueueNotFound: no such queue.
-    """
-    queue = ledger.queue(request.queue)
-    if request.is_dry_run:
-        return Affected(request.request_id, queue.waiting)
-    limit = min(request.limit, ledger.bounds.bulk_max)
-    count = 0 if request.cursor else _purge_ready(ledger, queue, limit, now_ms)
-    cursor = request.cursor
-    if count < limit and queue.row.scheduled + queue.row.retrying:
-        purged, cursor = _purge_due(ledger, queue, limit - count, cursor, now_ms)
-        count += purged
-        return Affected(request.request_id, count, 0, bool(cursor), cursor)
-    return Affected(request.request_id, count, 0, queue.waiting > 0 and not cursor)
-
-
-def _purge_ready(ledger: Ledger, queue: Queue, limit: int, now_ms: int) -> int:
-    count = 0
-    ledger.touch(queue)
-    for lane in queue.all_lanes():
-        while count < limit and (head := lane.head(ledger.changes)) is not None:
-            record = ledger.find(head.id)
-            ledger.take_ready(lane)
-            ledger.enter_final(record, State.CANCELLED, now_ms, reason=PURGED)
-            count += 1
-    ledger.refresh_active(queue)
-    return count
-
-
-def _purge_due(ledger: Ledger, queue: Queue, limit: int, cursor: bytes, now_ms: int) -> tuple[int, bytes]:
-    """Cancel tasks of a queue among those that wait for a time; how many, and where to go on (empty: at the end)."""
-    kind = DueKind.READY
-    start = cursor + b"\0" if cursor else DUE_KEY.pack(kind, ledger.due_floors[kind], _NO_ID)
-    rows = ledger.changes.range(Table.DUE, start, DUE_KEY.pack(kind + 1, 0, _NO_ID), ledger.bounds.scan_max)
-    count = 0
-    for key, _ in rows:
-        record = ledger.find(DUE_KEY.unpack(key)[2])
-        if record.stored.spec.queue == queue.row.name:
-            ledger.leave(record)
-            ledger.enter_final(record, State.CANCELLED, now_ms, reason=PURGED)
-            count += 1
-        if count == limit:
-            return count, key
-    return count, rows[-1][0] if len(rows) == ledger.bounds.scan_max else b""
-
-
-def retry_dead(ledger: Ledger, request: RetryDead, now_ms: int) -> Affected:
-    """Dead letters become ready, with all their attempts again; their history stays.
-
-    Raises:
-        TaskNotFound, WrongState: the only task of the request does not exist, or is no dead letter.
-        QueueNotFound: no such queue.
-    """
-
-    def retry(record: Record) -> None:
-        ledger.leave(record)
-        ledger.groups.count_retry(record.state.group)
-        sequence = ledger.next_sequence()
-        state = msgspec.structs.replace(
-            record.state,
-            state=State.PENDING,
-            sequence=sequence,
-            attempt=0,
-            crashes=0,
-            ended_at_ms=0,
-            remove_at_ms=0,
-            reason="",
-            group=b"",
-        )
-        ledger.put_state(record.id, state)
-        ledger.put_ready(ledger.lane_of(record.stored), Ready(record.id, sequence, 0, 0, now_ms))
-        if 0 < record.stored.expires_at_ms <= now_ms:
-            # Too late for its producer, but an operator wants it to run.
-            ledger.delete_due(DueKind.EXPIRE, record.stored.expires_at_ms, record.id)
-
-    return _each_dead(ledger, request, retry)
-
-
-def purge_dead(ledger: Ledger, request: PurgeDead, now_ms: int) -> Affected:
-    """Dead letters become cancelled; they can be resubmitted until their retention ends.
-
-    Raises:
-        TaskNotFound, WrongState: the only task of the request does not exist, or is no dead letter.
-        QueueNotFound: no such queue.
-    """
-
-    def purge(record: Record) -> None:
-        ledger.leave(record)
-        ledger.enter_final(record, State.CANCELLED, now_ms, reason=PURGED)
-
-    return _each_dead(ledger, request, purge)
-
-
-def _each_dead(ledger: Ledger, request: RetryDead | PurgeDead, move: Callable[[Record], None]) -> Affected:
-    if request.task_ids:
-        return _each_dead_of(ledger, request, move)
-    queues = [ledger.queue(request.queue)] if request.queue is not None else list(ledger.queues.values())
-    if request.is_dry_run:
-        return Affected(request.request_id, sum(queue.row.dead for queue in queues))
-    limit = min(request.limit, ledger.bounds.bulk_max)
-    count = 0
-    for queue in queues:
-        if count == limit or not queue.row.dead:
-            continue
-        start, end = DEAD_KEY.pack(queue.number, 0, _NO_ID), DEAD_KEY.pack(queue.number + 1, 0, _NO_ID)
-        for key, _ in ledger.changes.range(Table.DEAD, start, end, limit - count):
-            move(ledger.find(DEAD_KEY.unpack(key)[2]))
-            count += 1
-    return Affected(request.request_id, count, 0, any(queue.row.dead for queue in queues))
-
-
-def _each_dead_of(ledger: Ledger, request: RetryDead | PurgeDead, move: Callable[[Record], None]) -> Affected:
-    is_only = len(request.task_ids) == 1
-    count = skipped = 0
-    for task_id in request.task_ids:
-        record = ledger.find(task_id) if is_only else ledger.find_or_none(task_id)
-        if record is None or record.current is not State.DEAD_LETTER:
-            if is_only and record is not None:
-                raise WrongState(f"task {format_id(task_id)} is {record.current}, not a dead letter")
-            skipped += 1
-            continue
-        if not request.is_dry_run:
-            move(record)
-        count += 1
-    return Affected(request.request_id, count, skipped)
 
 
 def resubmit(ledger: Ledger, request: Resubmit, now_ms: int) -> Submitted:

@@ -273,45 +273,6 @@ class ResumeQueue(_Request, frozen=True, tag=22):
     queue: Name
 
 
-class PurgeQueue(_Request, frozen=True, tag=23):
-    """Cancel up to `limit` waiting tasks of a queue with reason "purged"; they can be resubmitted until their
-    retention ends. Reply: Affected, whose cursor goes into the next request.
-
-    A dry run counts all of them and changes nothing.
-    """
-
-    queue: Name
-    limit: Limit = BATCH_MAX
-    is_dry_run: bool = False
-    cursor: Annotated[bytes, Meta(max_length=64)] = b""
-
-
-class RetryDead(_Request, frozen=True, tag=24):
-    """Dead letters to pending, with fresh attempts: these ids, or up to `limit` of a queue, or of all queues.
-    Reply: Affected.
-
-    A dry run counts all of them and changes nothing.
-    """
-
-    task_ids: Ids = []
-    queue: Name | None = None
-    limit: Limit = BATCH_MAX
-    is_dry_run: bool = False
-
-
-class PurgeDead(_Request, frozen=True, tag=25):
-    """Dead letters to cancelled, with reason "purged": these ids, or up to `limit` of a queue, or of all queues.
-    Reply: Affected.
-
-    A dry run counts all of them and changes nothing.
-    """
-
-    task_ids: Ids = []
-    queue: Name | None = None
-    limit: Limit = BATCH_MAX
-    is_dry_run: bool = False
-
-
 class Resubmit(_Request, frozen=True, tag=26):
     """A new task from an ended one, with another payload, queue or priority if given. Reply: Submitted."""
 
@@ -572,7 +533,7 @@ class GetAttention(_Request, frozen=True, tag=51):
 Request = (
     Hello | Submit | GetTask | Wait | Cancel | ListTasks
     | Fetch | Ack | Nack | Release | Extend | ReportProgress | CancelledByWorker | Heartbeat | WorkerDied
-    | ListQueues | PauseQueue | ResumeQueue | PurgeQueue | RetryDead | PurgeDead | Resubmit | GetSignature
+    | ListQueues | PauseQueue | ResumeQueue | Resubmit | GetSignature
     | ListGroups
     | ListWorkers | DrainWorker | GetStats | Backup
     | Why | GetLog | TakeStack | GetWorker | ReportLog | StackTaken

@@ -1,11 +1,9 @@
 """An operator at a rig: previews, starts and undoes operations in one line each."""
 
-from tests.engine.rig import CLIENT, HOUR, Rig, id_of, task
+from tests.engine.rig import HOUR, Rig, id_of, task
 from tq.engine.bounds import Bounds
 from tq.model.commands import (
     CancelOperation,
-    CommitOperation,
-    GetOperation,
     PrepareOperation,
     UndoOperation,
 )
@@ -32,29 +30,20 @@ class Desk:
         overrides: Overrides = Overrides(),  # noqa: B008 - frozen
     ) -> Prepared:
         ids = [id_of(number) for number in numbers]
-        reply = self.rig.step(PrepareOperation(7, action, selector, ids, is_hard, overrides))
-        self.rig.turn()
-        if reply is None:
-            (reply,) = [message for message in self.rig.take_sent(CLIENT) if isinstance(message, Prepared)]
-        assert isinstance(reply, Prepared)
-        assert reply.request_id == 7
-        return reply
+        return self.rig.prepare(PrepareOperation(7, action, selector, ids, is_hard, overrides))
 
     def commit(self, prepared: Prepared, *, rate: int = RATE_MAX, reason: str = "") -> Operation:
         """Start it, and give the engine its turn."""
-        reply = self.rig.ask(CommitOperation(8, prepared.token, reason, rate), OperationReply)
-        return self.get(reply.operation.id)
+        return self.rig.commit_operation(prepared.token, rate=rate, reason=reason)
 
     def do(
         self, action: Action, selector: str = "", *numbers: int, rate: int = RATE_MAX, is_hard: bool = False
     ) -> Operation:
         """Prepare and commit."""
-        return self.commit(self.prepare(action, selector, *numbers, is_hard=is_hard), rate=rate)
+        return self.rig.operate(action, selector, *numbers, rate=rate, is_hard=is_hard)
 
     def get(self, operation_id: bytes) -> Operation:
-        reply = self.rig.step(GetOperation(9, operation_id.hex()))
-        assert isinstance(reply, OperationReply)
-        return reply.operation
+        return self.rig.operation(operation_id)
 
     def cancel(self, operation: Operation) -> Operation:
         return self.rig.ask(CancelOperation(10, operation.id.hex()), OperationReply).operation

@@ -3,11 +3,12 @@
 from tq.engine import auditing
 from tq.engine.ledger import HOUR_MS, Ledger
 from tq.engine.operations.book import WAITS_MAX, Preview, Wait, by_queue, shown
+from tq.engine.operations.preparing import new_id
 from tq.engine.operations.running import end, start, write
 from tq.engine.tables import OperationRow
 from tq.model.commands import CancelOperation, CommitOperation, GetOperation, ListOperations, UndoOperation
 from tq.model.errors import PreviewExpired, TooManyRequests, WrongState
-from tq.model.operations import OPERATION_ID_BYTES, Action, OperationState
+from tq.model.operations import Action, OperationState
 from tq.model.replies import OperationPage, OperationReply
 
 QUEUES_SHOWN_MAX = 100
@@ -134,7 +135,7 @@ def undo(ledger: Ledger, request: UndoOperation, now_ms: int) -> OperationReply:
         started_at_ms=now_ms,
         undo_of=key,
     )
-    undo_id = ledger.random.randbytes(OPERATION_ID_BYTES)
+    undo_id = new_id(ledger, undoing.as_of)
     start(ledger, undo_id, undoing, now_ms)
     if row.state is OperationState.RUNNING:
         end(ledger, key, OperationState.CANCELLED, now_ms)

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from tq.engine.ledger import Ledger, Record
 from tq.engine.operations.book import Frozen
+from tq.engine.plans import wanted_states
 from tq.engine.selecting import Plan, matches, plan_scan, scan
 from tq.model.commands import Order
 from tq.model.ids import ID_BYTES
@@ -22,8 +23,10 @@ class Part(NamedTuple):
 
 
 def narrowed(selector: Selector, action: Action, *, is_hard: bool) -> Selector:
-    """The tasks of a selector that an action takes."""
+    """The tasks of a selector that an action takes: the selector itself where it means no others."""
     states = tuple(state for state in State if action.takes(state, is_hard=is_hard))
+    if wanted_states(selector) <= set(states):
+        return selector
     return Selector((*selector.terms, StateTerm(states)))
 
 

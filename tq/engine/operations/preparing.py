@@ -12,6 +12,8 @@ from tq.model.operations import OPERATION_ID_BYTES, PREPARED_MS, RATE, SAMPLE_MA
 from tq.model.replies import Prepared
 from tq.model.selector import parse
 
+_U32_BYTES, _U32_MAX = 4, (1 << 32) - 1
+
 
 def prepare(ledger: Ledger, session: int, request: PrepareOperation, now_ms: int) -> Prepared | None:
     """Freeze the tasks that a request names as of now; the preview, at once where counters or a short walk give it,
@@ -39,7 +41,7 @@ def prepare(ledger: Ledger, session: int, request: PrepareOperation, now_ms: int
         as_of_ms=now_ms,
         token_as_of=ledger.meta.next_token,
     )
-    preview = Preview(_new_token(ledger), session, request, frozen, plan_of(ledger, frozen))
+    preview = Preview(new_id(ledger, frozen.as_of), session, request, frozen, plan_of(ledger, frozen))
     counts = None if frozen.ids is not None else exact_count(ledger, frozen.selector)
     if counts is None:
         is_over = _count(ledger, preview)
@@ -94,11 +96,13 @@ def _make_room(book: Book, now_ms: int) -> None:
         raise TooManyRequests(f"{PREPARED_MAX} previews wait already", hint="they are given up after a minute")
 
 
-def _new_token(ledger: Ledger) -> bytes:
-    book = ledger.operations
+def new_id(ledger: Ledger, as_of: int) -> bytes:
+    """The token of a preview, which is the id of its operation: random digits, to be called by, and the number of its
+    freeze, of which there is only one, whatever a restarted broker draws."""
     while True:
-        token = ledger.random.randbytes(OPERATION_ID_BYTES)
-        if token not in book.rows and token not in book.prepared:
+        digits = ledger.random.randbytes(OPERATION_ID_BYTES - _U32_BYTES)
+        token = digits + (as_of & _U32_MAX).to_bytes(_U32_BYTES, "big")
+        if token not in ledger.operations.rows and token not in ledger.operations.prepared:
             return token
 
 
