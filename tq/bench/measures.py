@@ -12,6 +12,7 @@ from tq.bench.load import percentile_ms, submit_in_bulk, submit_paced, submit_si
 from tq.bench.operate import operate
 from tq.bench.plan import Figure, Plan
 from tq.bench.rig import Rig
+from tq.bench.watching import watch
 from tq.client.async_client import AsyncClient
 from tq.client.task import Task
 
@@ -238,6 +239,7 @@ MEASURES: dict[str, Callable[[Plan], Awaitable[list[Figure]]]] = {
     "load": load,
     "memory": memory,
     "failover": failover,
+    "watch": watch,
     "operate": operate,
     "backlog": backlog,
 }
