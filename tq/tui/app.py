@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import ClassVar, NamedTuple
 
+from textual import work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -16,6 +17,8 @@ from tq.client.async_client import AsyncClient
 from tq.model.errors import InvalidArgument, TqError
 from tq.model.identity import Role
 from tq.model.watching import Finding, Totals
+from tq.tui.acting import Acting
+from tq.tui.actions import ACTIONS, UNDO
 from tq.tui.commandline import Place, completions, parse_command
 from tq.tui.feed import Connected, Disconnected, Feed, Frame, Greeting, Refused
 from tq.tui.figures import count
@@ -66,6 +69,7 @@ class TopApp(App[None]):
         Binding("t", "utc", "Local time or UTC", show=False),
         Binding("c", "copy_command", "Copy as a command", show=False),
         Binding("q", "leave", "Quit", show=False),
+        *(Binding(action.key, f"act('{action.id}')", action.label, show=False) for action in ACTIONS),
     ]
 
     def __init__(
@@ -86,6 +90,7 @@ class TopApp(App[None]):
         self.look = look
         self.mirror = Mirror()
         self.greeting: Greeting | None = None
+        self.acting = Acting(self)
         self._clock = clock
         self._hz = look.hz
         self._is_paused = False
@@ -226,6 +231,27 @@ class TopApp(App[None]):
     def action_mode(self, mode: str) -> None:
         """To another of the five places."""
         self.switch_mode(mode)
+
+    @work(exclusive=True, group="action")
+    async def action_act(self, action_id: str) -> None:
+        """Retry, purge, hold, ...: what tq/tui/actions.py says, to what is selected here."""
+        screen = self.here
+        action = next(one for one in ACTIONS if one.id == action_id)
+        if (
+            screen is None
+            or self.screen is not screen
+            or not (set(action.targets) & set(screen.targets) or action is UNDO)
+        ):
+            return
+        selection = screen.selection()
+        refusal = self.acting.refusal(action, selection)
+        if refusal:
+            self.notify(refusal, title=f"{action.key} {action.label}", severity="warning", markup=False, timeout=4)
+            return
+        try:
+            await self.acting.act(action, selection)
+        except TqError as error:
+            self.report(error)
 
     def action_help(self) -> None:
         """What can be pressed here."""

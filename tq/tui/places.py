@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from tq.tui.screens.activity import ActivityScreen
 from tq.tui.screens.base import TopScreen
 from tq.tui.screens.dead import DeadScreen
 from tq.tui.screens.queues import QueuesScreen
@@ -14,6 +15,7 @@ MODES: Mapping[str, type[TopScreen]] = {
     "workers": WorkersScreen,
     "dead": DeadScreen,
     "tasks": TasksScreen,
+    "activity": ActivityScreen,
 }
 """The tabs, in their order: the keys 1, 2, ..."""
 

@@ -10,6 +10,7 @@ from tq.tui.commandline import Place
 from tq.tui.figures import count, since
 from tq.tui.mirror import Changed, Mirror
 from tq.tui.rows import Id
+from tq.tui.screens.base import Selection
 from tq.tui.screens.listing import ListScreen, Order
 from tq.tui.widgets.table import VTable
 
@@ -108,6 +109,11 @@ class DeadScreen(ListScreen[FailureGroup]):
         self.list.replace({})
         self.redraw()
         self.top.rewatch()
+
+    def selection(self) -> Selection | None:
+        """The dead letters of the marked groups, else of the one under the cursor."""
+        found = super().selection()
+        return None if found is None else Selection(Target.GROUP, found.ids, self.selector_of(",".join(found.ids)))
 
     def draw(self, mirror: Mirror, changes: Mapping[str, Changed]) -> None:
         """Only what changed."""
