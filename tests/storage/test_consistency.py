@@ -18,6 +18,7 @@ from tq.engine.tables import (
     DEAD_KEY,
     DUE_KEY,
     GROUP_COUNT_KEY,
+    LOG_KEY,
     META_ENGINE,
     READY_KEY,
     READY_ROW,
@@ -27,11 +28,12 @@ from tq.engine.tables import (
     GroupRow,
     LaneRow,
     LeaseRow,
+    LogRow,
     MetaRow,
     QueueRow,
     Table,
 )
-from tq.model.commands import Cancel, Submit
+from tq.model.commands import Cancel, LogEntry, ReportLog, Submit
 from tq.model.operations import Action
 from tq.model.settings import Settings
 from tq.model.task import HIGH, State, StoredTask, TaskOptions, TaskState
@@ -39,6 +41,7 @@ from tq.storage.consistency import Examination, Fault, Finding
 from tq.storage.database import Database
 from tq.storage.rows import no_writes
 
+LINE = msgspec.msgpack.encode(LogRow(1, "info", 1, "a line"))
 Row = tuple[Table, bytes, bytes | None]
 T = TypeVar("T")
 encode = msgspec.msgpack.encode
@@ -58,6 +61,9 @@ def tables_of_a_broker() -> tuple[list[dict[bytes, bytes]], int]:
             worker.ack(delivery, result=b"42")
         elif number in (RETRYING, DEAD):
             worker.nack(delivery, retry_in_ms=HOUR)
+        else:
+            lines = [LogEntry(id_of(number), delivery.token, rig.now_ms, "info", text) for text in ("one", "two")]
+            worker.step(ReportLog(0, lines))
 
     for number in (COMPLETED, RETRYING, DEAD, LEASED):
         lease(number)
@@ -347,6 +353,14 @@ DAMAGES: dict[str, tuple[Damage, Fault]] = {
     "ready count wrong": (lambda db: [changed(db, Table.LANES, U32.pack(1), LaneRow, ready=77)], Fault.COUNTER_WRONG),
     "low-water mark above a task": (
         lambda db: [changed(db, Table.LANES, U32.pack(1), LaneRow, low_water=5_000)],
+        Fault.COUNTER_WRONG,
+    ),
+    "log line of no task": (lambda db: [(Table.LOGS, LOG_KEY.pack(id_of(77), 1), LINE)], Fault.ROW_STRAY),
+    "log line out of its ring": (lambda db: [(Table.LOGS, LOG_KEY.pack(id_of(LEASED), 9), LINE)], Fault.ROW_STRAY),
+    "numbers of log lines lost": (lambda db: [(Table.LOGS, LOG_KEY.pack(id_of(LEASED), 0), None)], Fault.ROW_STRAY),
+    "key that is none of a log line": (lambda db: [(Table.LOGS, b"short", LINE)], Fault.ROW_STRAY),
+    "lane that knows of no log lines": (
+        lambda db: [changed(db, Table.LANES, U32.pack(1), LaneRow, has_logs=False)],
         Fault.COUNTER_WRONG,
     ),
     "lane of no queue": (lambda db: [(Table.LANES, U32.pack(88), encode(LaneRow(55, "x", 1)))], Fault.COUNTER_WRONG),

@@ -62,6 +62,7 @@ class Catalogue:
         self._lanes: dict[tuple[int, str, int], int] = {}
         self._recounts: dict[int, Recount] = {}
         self._lane_counts: dict[int, LaneCount] = {}
+        self._logged: set[int] = set()
         self._orphans: list[int] = []
         self._made: set[tuple[Table, int]] = set()
         self._has_gap = False
@@ -129,6 +130,10 @@ class Catalogue:
         self.meta.next_sequence += 1
         return sequence
 
+    def note_log(self, lane: int) -> None:
+        """A task of this lane has log lines."""
+        self._logged.add(lane)
+
     def mismatches(self) -> Iterator[Mismatch]:
         """The rows of QUEUES, LANES, GROUPS and META that the count contradicts; to be asked after the last task."""
         for number, row in self._queue_rows.items():
@@ -158,13 +163,16 @@ class Catalogue:
     def _lane_mismatch(self, number: int, row: LaneRow) -> Iterator[Mismatch]:
         count = self._lane_counts[number]
         first = count.first_sequence if count.ready else row.low_water
-        right = msgspec.structs.replace(row, ready=count.ready, low_water=min(row.low_water, first))
+        has_logs = row.has_logs or number in self._logged
+        right = msgspec.structs.replace(row, ready=count.ready, low_water=min(row.low_water, first), has_logs=has_logs)
         is_made = (Table.LANES, number) in self._made
         if right == row and not is_made:
             return
         lane = f"{row.task_type!r} of tier {row.tier} in queue {self._queue_rows[row.queue].name!r}"
         if is_made:
             what = f"{lane} has no row in LANES"
+        elif right == msgspec.structs.replace(row, has_logs=has_logs):
+            what = f"the lane of {lane} does not know that its tasks have log lines"
         else:
             what = (
                 f"the lane of {lane} says {row.ready} ready from {row.low_water} on, counted {count.ready} from {first}"

@@ -17,12 +17,14 @@ from tq.engine.tables import (
     DEAD_BY_TIME_KEY,
     DEAD_KEY,
     DUE_KEY,
+    LOG_KEY,
     READY_KEY,
     U32,
     DeadOrder,
     DueKind,
     Table,
 )
+from tq.model.commands import LOG_LINES_MAX
 from tq.model.errors import StorageCorrupt
 from tq.model.ids import ID_BYTES, format_id
 from tq.model.task import State
@@ -91,6 +93,7 @@ class Examination:
         for table in (Table.READY, Table.DUE, Table.DEAD, Table.DEAD_INDEX):
             yield from self._strays(table)
         yield from self._stray_keys()
+        yield from self._stray_lines()
         for mismatch in self._catalogue.mismatches():
             fault, remedy = (
                 (Fault.ROW_MISSING, "written") if mismatch.is_missing else (Fault.COUNTER_WRONG, "corrected")
@@ -146,6 +149,8 @@ class Examination:
             what = f"task {name} is {record.state.state} and is said to be in group {record.state.group.hex() or None}"
             record = msgspec.structs.replace(record, state=msgspec.structs.replace(record.state, group=group))
             yield self._fix(Fault.ROW_WRONG, what, "corrected", Table.STATES, task_id, encode(record.state))
+        if self._database.get(Table.LOGS, LOG_KEY.pack(task_id, 0)) is not None:
+            self._catalogue.note_log(lane)
         misplaced = self._misplaced(record, name, lane)
         if misplaced:
             record = self._requeue(record, lane)
@@ -218,6 +223,20 @@ class Examination:
             if not self._demands(task_id, Table.KEYS, key):
                 what = f"the key {key[U32.size :].decode('utf-8', 'replace')!r} leads to no task that has it"
                 yield self._fix(Fault.ROW_STRAY, what, "removed", Table.KEYS, key, None)
+
+    def _stray_lines(self) -> Iterator[Finding]:
+        """Log lines of no task, and those that the row which numbers them does not tell of."""
+        owner, following = b"", 0
+        for key, value in self._database.scan(Table.LOGS):
+            is_key = len(key) == LOG_KEY.size
+            task_id, number = LOG_KEY.unpack(key) if is_key else (key, 0)
+            if task_id != owner:
+                owner, following = task_id, 0
+                if number == 0 and is_key and self._database.get(Table.BODIES, task_id) is not None:
+                    following = U32.unpack(value)[0]
+            if not following or (number and not following - LOG_LINES_MAX <= number < following):
+                what = f"a row of LOGS is of no task, or not one of its latest lines: {key.hex()}"
+                yield self._fix(Fault.ROW_STRAY, what, "removed", Table.LOGS, key, None)
 
     def _demands(self, task_id: bytes, table: Table, key: bytes) -> bool:
         """Whether the record of a task asks for this index row. A record that cannot be read keeps its rows."""
