@@ -36,6 +36,9 @@ def main() -> None:
                 for number in range(20_000):
                     say(f"{number:>78}")
                 say("flooded")
+            case b"e":
+                while True:
+                    say("endless " * 9)
             case b"":
                 return
             case _:

@@ -1,5 +1,6 @@
 """`tq door`, knocked at with the system's ssh; tests/doors/board.py stands in the place of the dashboard."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -189,6 +190,29 @@ def test_a_flood_of_output_arrives_whole_and_in_order(door: Doorway) -> None:
 
     numbers = [int(line) for line in terminal.seen.splitlines() if line.strip().isdigit()]
     assert numbers == list(range(20_000))
+
+
+async def test_a_visitor_who_does_not_read_stops_the_dashboard_and_fills_no_memory(door: Doorway) -> None:
+    doorman = psutil.Process(door.process.process.pid)
+    async with (
+        asyncssh.connect(
+            "127.0.0.1", door.port, username="anna", client_keys=[str(door.key)], known_hosts=None, config=None
+        ) as connection,
+        connection.create_process(term_type="xterm", encoding=None) as visitor,
+    ):
+        await visitor.stdout.readuntil(b"pid=")
+        before = doorman.memory_info().rss
+        visitor.stdin.write(b"e")
+        [board] = door.boards()
+        written = -1
+        while written != (written := board.io_counters().write_chars):
+            await asyncio.sleep(0.3)
+        grown = doorman.memory_info().rss - before
+        visitor.stdout.channel.abort()
+
+    assert 0 < written < 16 << 20
+    assert grown < 16 << 20
+    await asyncio.to_thread(board.wait, 30)
 
 
 def test_more_keys_than_the_dashboard_reads_arrive_all_the_same(door: Doorway) -> None:
