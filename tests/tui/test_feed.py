@@ -1,6 +1,8 @@
 """The live feed, over a real broker that is killed and comes back."""
 
 import asyncio
+import getpass
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -34,6 +36,21 @@ async def test_a_feed_says_who_is_there_and_then_what_is_new(tmp_path: Path) -> 
         assert isinstance(frame, Frame)
         assert {change.scope for change in frame.changes} == {"totals", "queues"}
         await feed.close()
+
+
+async def test_what_a_cluster_says_of_itself_counts_before_what_a_profile_calls_it(tmp_path: Path) -> None:
+    named = {"TQ_CLUSTER_NAME": "prod", "TQ_CLUSTER_BADGE": "PRODUCTION", "TQ_CLUSTER_CONFIRM_ALWAYS": "true"}
+    with real_broker(tmp_path, **named) as broker:
+        client = AsyncClient(broker.socket_address, acts_for="anna", role=Role.OPERATOR)
+        feed = LiveFeed(client, badge="MINE")
+        greeted = await anext(feed.told())
+        await feed.close()
+
+    assert isinstance(greeted, Connected)
+    greeting = greeted.greeting
+    assert greeting.address == f"prod@{tmp_path}/tq.sock"
+    assert (greeting.badge, greeting.confirms_always, greeting.role) == ("PRODUCTION", True, Role.OPERATOR)
+    assert greeting.actor == f"uid:{os.geteuid()} {getpass.getuser()} for anna"
 
 
 async def test_a_feed_turns_to_what_another_screen_needs(tmp_path: Path) -> None:

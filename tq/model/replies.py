@@ -30,8 +30,18 @@ class _Reply(msgspec.Struct, array_like=True, frozen=True, tag_field="tag"):
     request_id: int
 
 
+class Cluster(msgspec.Struct, frozen=True):
+    """What a broker says of itself to those who look at it: its name, a word of warning such as PRODUCTION, and whether
+    to ask before what is usually done at once, too."""
+
+    name: str = ""
+    badge: str = ""
+    confirm_always: bool = False
+
+
 class Welcome(_Reply, frozen=True, tag=100):
-    """The answer to Hello. `boot_id` changes when the broker restarts; `lost` are held leases that are no longer."""
+    """The answer to Hello. `boot_id` changes when the broker restarts; `lost` are held leases that are no longer.
+    `actor` is how the audit calls this connection."""
 
     protocol_version: int
     server_version: str
@@ -39,6 +49,8 @@ class Welcome(_Reply, frozen=True, tag=100):
     role: str
     limits: Limits
     lost: list[bytes] = []
+    actor: str = ""
+    cluster: Cluster = Cluster()
 
 
 class ErrorReply(_Reply, frozen=True, tag=101):

@@ -97,6 +97,14 @@ class SecuritySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     ] = ""
 
 
+class ClusterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the dashboard tells everybody who looks at this broker."""
+
+    name: Annotated[str, Meta(description="what this broker is called, such as prod")] = ""
+    badge: Annotated[str, Meta(description="shown beside its name, such as PRODUCTION; empty: nothing")] = ""
+    confirm_always: Annotated[bool, Meta(description="ask before what is usually done at once, too")] = False
+
+
 class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a worker runs handlers."""
 
@@ -136,5 +144,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     broker: BrokerSettings = BrokerSettings()
     persistence: PersistenceSettings = PersistenceSettings()
     security: SecuritySettings = SecuritySettings()
+    cluster: ClusterSettings = ClusterSettings()
     worker: WorkerSettings = WorkerSettings()
     log: LogSettings = LogSettings()

@@ -21,7 +21,7 @@ from tq.engine.engine import Engine
 from tq.model.commands import BATCH_MAX
 from tq.model.errors import ConfigInvalid
 from tq.model.identity import Role
-from tq.model.replies import Limits, Welcome
+from tq.model.replies import Cluster, Limits, Welcome
 from tq.model.settings import BrokerSettings, Settings
 from tq.protocol.codec import PROTOCOL_VERSION
 from tq.server.clock import Clock
@@ -117,7 +117,7 @@ class Broker:
             self._loop = BrokerLoop(
                 store=self._store,
                 open_core=lambda store: Engine(store, settings, secrets.randbits(64)),
-                welcome=Welcome(0, PROTOCOL_VERSION, tq.__version__, boot_id, Role.NONE.value, _limits(settings)),
+                welcome=_welcome(settings, boot_id),
                 gate=Gate(settings),
                 sync=sync,
                 sync_interval_ms=settings.persistence.wal_sync_interval_ms,
@@ -331,6 +331,20 @@ async def run_broker(
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
+
+
+def _welcome(settings: Settings, boot_id: str) -> Welcome:
+    """What everybody is told; the greeting adds what concerns the one who is greeted."""
+    cluster = settings.cluster
+    return Welcome(
+        0,
+        PROTOCOL_VERSION,
+        tq.__version__,
+        boot_id,
+        Role.NONE.value,
+        _limits(settings),
+        cluster=Cluster(cluster.name, cluster.badge, cluster.confirm_always),
+    )
 
 
 def _limits(settings: Settings) -> Limits:

@@ -26,7 +26,7 @@ class Greeting:
     of those whose access has ended."""
 
     def __init__(self, welcome: Welcome, gate: Gate, log: FilteringBoundLogger) -> None:
-        """`welcome` is the answer but for its request id, role and lost leases."""
+        """`welcome` is the answer but for its request id, role, actor and lost leases."""
         self._welcome = welcome
         self._gate = gate
         self._log = log
@@ -69,7 +69,13 @@ class Greeting:
                 leases_held=len(worker.held),
                 leases_lost=len(lost),
             )
-        return msgspec.structs.replace(self._welcome, request_id=hello.request_id, role=access.role.value, lost=lost)
+        return msgspec.structs.replace(
+            self._welcome,
+            request_id=hello.request_id,
+            role=access.role.value,
+            lost=lost,
+            actor=access.actor.name,
+        )
 
     def end_old(self, core: Core, sessions: Iterable[Session], now_ms: int) -> list[tuple[Session, Reply]]:
         """Take the access from those for whom it does not hold any more; what each is to be told as its last words."""

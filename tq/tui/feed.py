@@ -19,7 +19,8 @@ RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 class Greeting(NamedTuple):
-    """Who is on the other side. `badge` is the cluster's own word for itself, such as PRODUCTION; empty: none."""
+    """Who is on the other side. `address` begins with the name that the cluster has, if it has one. `actor` is how its
+    audit calls us. `badge` is its own word for itself, such as PRODUCTION, or that of the profile; empty: none."""
 
     address: str
     version: str
@@ -81,7 +82,8 @@ class LiveFeed:
     Args:
         client: for the stream alone; closed with the feed. Its `reconnect_timeout` should be short, for a lost
             connection is shown as soon as that is over, and tried again all the same.
-        badge: what the profile of the address calls the cluster.
+        badge: what the profile of the address calls the cluster; its own word counts before that.
+        confirms_always: whether the profile asks for it; the cluster may do so too.
     """
 
     def __init__(self, client: AsyncClient, *, badge: str = "", confirms_always: bool = False) -> None:
@@ -125,13 +127,15 @@ class LiveFeed:
                 failures += 1
 
     def _greeting(self, welcome: Welcome, address: str) -> Greeting:
+        place = address.partition("://")[2]
         return Greeting(
-            address=address,
+            address=f"{welcome.cluster.name}@{place}" if welcome.cluster.name else address,
             version=welcome.server_version,
             boot_id=welcome.boot_id,
             role=Role(welcome.role),
-            badge=self._badge,
-            confirms_always=self._confirms_always,
+            actor=welcome.actor,
+            badge=welcome.cluster.badge or self._badge,
+            confirms_always=welcome.cluster.confirm_always or self._confirms_always,
         )
 
     def _has_ended(self) -> bool:
