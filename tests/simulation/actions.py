@@ -21,12 +21,14 @@ from tq.model.commands import (
     Heartbeat,
     Hello,
     LeaseRef,
+    LogEntry,
     Nack,
     Order,
     PauseQueue,
     ProgressNote,
     QueuePreference,
     Release,
+    ReportLog,
     ReportProgress,
     Resubmit,
     ResumeQueue,
@@ -227,6 +229,11 @@ def extend(world: World, draw: Draw) -> None:
     world.do(_session(world, draw), Extend(world.next_id(), _leases(world, draw), draw.choose([0, 1_000, 600_000])))
 
 
+def report_log(world: World, draw: Draw) -> None:
+    lines = [LogEntry(ref.task_id, ref.token, 1, "info", "a line") for ref in _leases(world, draw)]
+    world.do(_session(world, draw), ReportLog(0, lines * draw.choose([1, 1, 20])))
+
+
 def report_progress(world: World, draw: Draw) -> None:
     notes = [ProgressNote(ref.task_id, ref.token, 0.5, "half") for ref in _leases(world, draw)]
     world.do(_session(world, draw), ReportProgress(0, notes))
@@ -416,6 +423,7 @@ ACTIONS: dict[Action, int] = {
     release: 4,
     extend: 2,
     report_progress: 1,
+    report_log: 1,
     stop_cancelled: 2,
     heartbeat: 4,
     disconnect: 2,

@@ -40,6 +40,7 @@ from tq.model.commands import (
     PauseQueue,
     PrepareOperation,
     Release,
+    ReportLog,
     ReportProgress,
     Request,
     Resubmit,
@@ -231,6 +232,8 @@ class World:
                 model.fetch(session, request)
             case Heartbeat():
                 model.heartbeat(session, request)
+            case ReportLog():
+                pass  # the model keeps no lines; the invariants of the rows do
             case ReportProgress():
                 model.report_progress(request)
             case WorkerDied():

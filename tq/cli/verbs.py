@@ -100,7 +100,9 @@ worker_app.command("drain")(workers.drain)
 app.add_typer(worker_app, name="worker", rich_help_panel=RUN, help=worker.HELP, short_help=worker.SHORT_HELP)
 
 app.command("submit", cls=submit.SubmitCommand, rich_help_panel=FOLLOW)(submit.submit)
-app.add_typer(tasks.app, name="task", rich_help_panel=FOLLOW, help="Tasks: get, list, wait, result, cancel, resubmit.")
+app.add_typer(
+    tasks.app, name="task", rich_help_panel=FOLLOW, help="Tasks: get, list, log, stack, wait, result, cancel, resubmit."
+)
 app.command("status", rich_help_panel=FOLLOW, help="Show a task; short for: tq task get.")(tasks.get)
 tasks.app.command("log")(inside.log)
 tasks.app.command("stack")(inside.stack)
