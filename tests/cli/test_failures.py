@@ -73,6 +73,7 @@ def test_what_does_not_tell_errors_apart_is_refused_with_what_does(broker: Runni
 
     assert refused.returncode == 2
     assert "groups are not found by worker:" in refused.stderr
+    assert "\n    worker:w1\n    ^" in refused.stderr
     assert "tq dead list" in refused.stderr
 
 

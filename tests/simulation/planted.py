@@ -393,8 +393,8 @@ BUGS = [
     Bug(
         "an undo forgets the used attempts",
         "operations/moving.py",
-        "        moved.state, history",
-        "        now, history",
+        "msgspec.structs.replace(moved.state, history",
+        "msgspec.structs.replace(now, history",
     ),
     Bug(
         "lineage is lost",

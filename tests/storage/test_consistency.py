@@ -8,11 +8,13 @@ import msgspec
 import pytest
 
 from tests.engine.invariants import violations
+from tests.engine.operations.desk import Desk
 from tests.engine.rig import HOUR, SECOND, Rig, id_of, task
 from tests.engine.rows import Rows
 from tests.storage.samples import END
 from tq.engine.engine import Engine
 from tq.engine.tables import (
+    AUDIT_KEY,
     DEAD_BY_ID_KEY,
     DEAD_BY_TIME_KEY,
     DEAD_KEY,
@@ -23,6 +25,7 @@ from tq.engine.tables import (
     READY_KEY,
     READY_ROW,
     U32,
+    AuditRow,
     DeadOrder,
     DueKind,
     GroupRow,
@@ -30,10 +33,11 @@ from tq.engine.tables import (
     LeaseRow,
     LogRow,
     MetaRow,
+    OperationRow,
     QueueRow,
     Table,
 )
-from tq.model.commands import Cancel, LogEntry, ReportLog, Submit
+from tq.model.commands import LogEntry, ReportLog, Submit
 from tq.model.operations import Action
 from tq.model.settings import Settings
 from tq.model.task import HIGH, State, StoredTask, TaskOptions, TaskState
@@ -74,8 +78,7 @@ def tables_of_a_broker() -> tuple[list[dict[bytes, bytes]], int]:
     rig.submit(task(READY_TASK), task(HIGH_TASK, priority=HIGH), task(CANCELLED, queue="other", task_type="sms"))
     rig.submit(task(KEYED, options=TaskOptions(key="order-7")), task(EXPIRING, options=TaskOptions(expires_ms=HOUR)))
     rig.submit(task(DELAYED, options=TaskOptions(delay_ms=HOUR, expires_ms=2 * HOUR)))
-    rig.step(Cancel(1, [id_of(CANCELLED)]))
-    rig.turn()
+    Desk(rig).do(Action.CANCEL, "", CANCELLED)
     states = {number: rig.state(number) for number in range(1, 12)}
     assert states[LEASED] is State.IN_PROGRESS
     assert states[CRASHED] is State.PENDING
@@ -128,6 +131,10 @@ def ready_key(database: Database, number: int) -> bytes:
 
 def group_of(database: Database) -> bytes:
     return state_of(database, DEAD).group
+
+
+def operation_of(database: Database) -> bytes:
+    return database.range(Table.OPERATIONS, b"", END, 1)[0][0]
 
 
 def changed(database: Database, table: Table, key: bytes, kind: type[msgspec.Struct], **fields: object) -> Row:
@@ -310,6 +317,21 @@ DAMAGES: dict[str, tuple[Damage, Fault]] = {
         Fault.COUNTER_WRONG,
     ),
     "row of no group": (lambda db: [(Table.GROUPS, b"short", b"")], Fault.COUNTER_WRONG),
+    "moved by no operation": (lambda db: [(Table.MOVED, b"12345678" + id_of(DEAD), b"")], Fault.COUNTER_WRONG),
+    "row of MOVED too short": (lambda db: [(Table.MOVED, operation_of(db), b"")], Fault.COUNTER_WRONG),
+    "what was moved lost": (
+        lambda db: [(Table.MOVED, db.range(Table.MOVED, b"", END, 9)[0][0], None)],
+        Fault.COUNTER_WRONG,
+    ),
+    "operation lost": (lambda db: [(Table.OPERATIONS, operation_of(db), None)], Fault.COUNTER_WRONG),
+    "operation of a moment to come": (
+        lambda db: [changed(db, Table.OPERATIONS, operation_of(db), OperationRow, as_of=7_000)],
+        Fault.COUNTER_WRONG,
+    ),
+    "audit of a moment to come": (
+        lambda db: [(Table.AUDIT, AUDIT_KEY.pack(1, 7_000), encode(AuditRow("a", "", "pause", "q")))],
+        Fault.COUNTER_WRONG,
+    ),
     "move in the order used again": (
         lambda db: [changed(db, Table.STATES, id_of(COMPLETED), TaskState, moved=5_000)],
         Fault.COUNTER_WRONG,
@@ -432,6 +454,25 @@ def test_a_row_that_cannot_be_read_is_told_and_left_alone(database: Database, ta
     assert database.get(table, id_of(number)) == b"\xc1"
     if table is Table.BODIES:
         assert ready_key(database, READY_TASK)
+
+
+@pytest.mark.parametrize("table", [Table.OPERATIONS, Table.MOVED])
+def test_a_row_of_an_operation_that_cannot_be_read_is_told_and_left_alone(database: Database, table: Table) -> None:
+    key = database.range(table, b"", END, 1)[0][0]
+    plant(database, (table, key, b"\xc1"))
+
+    (finding,) = examine(database, repair=True)
+
+    assert (finding.fault, finding.is_repaired) == (Fault.RECORD_UNREADABLE, False)
+    assert database.get(table, key) == b"\xc1"
+
+
+def test_an_operation_whose_retention_is_over_may_have_lost_a_part_of_what_it_moved(database: Database) -> None:
+    operation = row(database, Table.OPERATIONS, operation_of(database), OperationRow)
+    plant(database, (Table.MOVED, database.range(Table.MOVED, b"", END, 9)[0][0], None))
+
+    assert len(examine(database, now_ms=operation.remove_at_ms - 1)) == 1
+    assert examine(database, now_ms=operation.remove_at_ms) == []
 
 
 def test_an_unreadable_row_of_queues_ends_the_examination(database: Database) -> None:

@@ -7,11 +7,12 @@ import typer
 from tq.cli.listing import Cell, Column, View, emit
 from tq.cli.options import ColorOption, ConfigFile, OutputOption, Url
 from tq.cli.reach import reach
+from tq.cli.selection import complete_selector, read_selector
 from tq.cli.task_view import error_line
 from tq.cli.terminal import say
 from tq.cli.words import counted
 from tq.model.commands import BATCH_MAX
-from tq.model.groups import FailureGroup, GroupOrder
+from tq.model.groups import FailureGroup, GroupOrder, parse_for_groups
 from tq.model.ids import format_id
 from tq.views.moments import NONE, ago, now_ms, rounded
 
@@ -22,7 +23,11 @@ _GROUP_DIGITS = 8
 def groups(
     selector: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[SELECTOR...]", help="queue: err: group: age: (since the latest), and free text."),
+        typer.Argument(
+            metavar="[SELECTOR]...",
+            autocompletion=complete_selector,
+            help="queue: err: group: age: (since the latest death), and text in the error.",
+        ),
     ] = None,
     order: Annotated[
         GroupOrder, typer.Option("--sort", help="The most, the latest, the newest or the fastest first.")
@@ -47,8 +52,9 @@ def groups(
     One group is one error: the type, the message without numbers, ids and quoted text, and the file and function where
     it was raised. What differs is shown as *. -o name prints fingerprints, to be used after group:.
     """
+    chosen = read_selector(selector, read=parse_for_groups)
     with reach(url, config) as client:
-        page = client.failure_groups(" ".join(selector or ()), order=order, descending=not is_reverse, limit=limit)
+        page = client.failure_groups(chosen.text, order=order, descending=not is_reverse, limit=limit)
     shown = emit(page.groups, groups_view(now_ms()), output, color)
     if output == "table" and shown:
         more = f"; {page.total - shown:,} more with --limit" if page.total > shown else ""

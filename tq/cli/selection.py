@@ -1,6 +1,6 @@
 """Which tasks a verb is about: a selector from its arguments, and the pages of what that finds."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -80,15 +80,19 @@ def read_selector(
     state: State | None = None,
     queue: str | None = None,
     task_type: str | None = None,
+    read: Callable[[str], Selector] = parse,
 ) -> Selector:
     """The selector of all arguments together, and of the options that are short for a term.
+
+    Args:
+        read: makes the selector of a text, or refuses it.
 
     Raises:
         SelectorInvalid: it makes no sense; the message shows it with a mark under the character.
     """
     text = " ".join(arguments or ())
     try:
-        terms = parse(text).terms
+        terms = read(text).terms
     except SelectorInvalid as error:
         raise _marked(error, text) from None
     return Selector((*terms, *_terms_of_options(state, queue, task_type)))

@@ -113,7 +113,7 @@ app.command("watch", rich_help_panel=OPERATE)(watch.watch)
 app.command("stats", rich_help_panel=OPERATE)(stats.stats)
 app.add_typer(check.app, name="check", rich_help_panel=OPERATE, help="For monitoring: check queue, broker, workers.")
 app.add_typer(queues.app, name="queue", rich_help_panel=OPERATE, help="Queues: list, pause, resume, purge.")
-dead.app.command("groups")(failures.groups)
+dead.app.command("groups", cls=SelectorCommand)(failures.groups)
 app.add_typer(
     dead.app, name="dead", rich_help_panel=OPERATE, help="Dead letters: groups, list, retry, purge, resubmit."
 )

@@ -6,14 +6,12 @@ from tq.engine.grouping import Group
 from tq.engine.ledger import Ledger
 from tq.engine.tables import DEAD_BY_GROUP_KEY, DeadOrder, Table
 from tq.model.commands import ListGroups
-from tq.model.errors import SelectorInvalid
-from tq.model.groups import QUEUES_SHOWN_MAX, FailureGroup, GroupOrder
+from tq.model.groups import QUEUES_SHOWN_MAX, FailureGroup, GroupOrder, parse_for_groups
 from tq.model.matching import error_test, free_test, hex_test, number_test, text_test
 from tq.model.operations import QueueCount
 from tq.model.replies import GroupPage
-from tq.model.selector import Field, HexTerm, NumberTerm, Selector, Term, TextTerm, field_of, parse
+from tq.model.selector import Field, HexTerm, NumberTerm, Selector, Term, TextTerm, field_of
 
-_FIELDS = (Field.QUEUE, Field.ERR, Field.GROUP, Field.AGE)
 _SAMPLES_READ = 20
 """Dead letters that are looked at to find one of the wanted queues."""
 
@@ -38,25 +36,6 @@ def list_groups(ledger: Ledger, request: ListGroups, now_ms: int) -> GroupPage:
     found.sort(key=_sort_key(request.order, now_ms), reverse=request.is_descending)
     shown = [_shown(ledger, group, count, wanted, now_ms) for group, count in found[: request.limit]]
     return GroupPage(request.request_id, shown, len(found), sum(count for _, count in found))
-
-
-def parse_for_groups(text: str) -> Selector:
-    """A selector that failure groups can answer.
-
-    Raises:
-        SelectorInvalid: see list_groups.
-    """
-    selector = parse(text)
-    for term in selector.terms:
-        field = field_of(term)
-        if field is not None and field not in _FIELDS:
-            at = text.find(f"{field}:")
-            raise SelectorInvalid(
-                f"groups are not found by {field}:",
-                hint=f"by {', '.join(_FIELDS)} or free text; for tasks: tq dead list",
-                position=at if at >= 0 else None,
-            )
-    return selector
 
 
 def _wanted_queues(ledger: Ledger, selector: Selector) -> frozenset[int] | None:

@@ -7,7 +7,7 @@ from typing import Protocol, assert_never
 import msgspec
 
 from tq.engine.board import Board
-from tq.engine.failures import list_groups, parse_for_groups
+from tq.engine.failures import list_groups
 from tq.engine.findings import findings
 from tq.engine.images import Image
 from tq.engine.ledger import Ledger
@@ -16,7 +16,7 @@ from tq.engine.viewing import queue_stats, task_view
 from tq.engine.workers import Worker
 from tq.model.commands import ListGroups
 from tq.model.errors import InvalidArgument, QueueNotFound
-from tq.model.groups import GroupOrder
+from tq.model.groups import GroupOrder, parse_for_groups
 from tq.model.ids import format_id, parse_id
 from tq.model.selector import TextTerm, parse
 from tq.model.watching import (

@@ -4,7 +4,11 @@ from enum import StrEnum
 
 import msgspec
 
+from tq.model.errors import SelectorInvalid
 from tq.model.operations import QueueCount
+from tq.model.selector import Field, Selector, field_of, parse
+
+_FIELDS = (Field.QUEUE, Field.ERR, Field.GROUP, Field.AGE)
 
 QUEUES_SHOWN_MAX = 20
 """Queues that are named of one group, those with the most dead letters first."""
@@ -38,3 +42,22 @@ class FailureGroup(msgspec.Struct, frozen=True, kw_only=True):
     sample: bytes  # the id of a dead letter that is there now, the latest where possible
     dead_total: int  # since the group is known, those that have left included
     retried_total: int  # of these
+
+
+def parse_for_groups(text: str) -> Selector:
+    """A selector that failure groups can answer.
+
+    Raises:
+        SelectorInvalid: it makes no sense, or asks for what tells tasks apart and not errors.
+    """
+    selector = parse(text)
+    for term in selector.terms:
+        field = field_of(term)
+        if field is not None and field not in _FIELDS:
+            at = text.find(f"{field}:")
+            raise SelectorInvalid(
+                f"groups are not found by {field}:",
+                hint=f"by {', '.join(_FIELDS)} or free text; for tasks: tq dead list",
+                position=at if at >= 0 else None,
+            )
+    return selector

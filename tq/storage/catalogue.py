@@ -118,8 +118,12 @@ class Catalogue:
         self._use_sequence(max(record.stored.sequence, record.stored.number, state.sequence, state.moved))
         self.meta.last_id = max(self.meta.last_id, record.id)
         if record.lease is not None:
-            self._use_sequence(record.lease.sequence)
-            self.meta.next_token = max(self.meta.next_token, record.lease.token + 1)
+            self.use_numbers(record.lease.sequence, record.lease.token)
+
+    def use_numbers(self, sequence: int, token: int) -> None:
+        """These were given out, and all below them."""
+        self._use_sequence(sequence)
+        self.meta.next_token = max(self.meta.next_token, token + 1)
 
     def take_sequence(self) -> int:
         """A place that no record uses, those not yet counted included; behind all others."""

@@ -30,6 +30,7 @@ from tq.model.ids import ID_BYTES, format_id
 from tq.model.task import State
 from tq.storage.catalogue import Catalogue
 from tq.storage.database import Database
+from tq.storage.operation_count import OperationCount
 from tq.storage.records import Row, TaskRecord, decode_record, encode, expected_rows, ready_row
 from tq.storage.rows import no_writes
 
@@ -90,11 +91,14 @@ class Examination:
         for task_id, body, state, lease in self._tasks():
             yield from self._task(task_id, body, state, lease)
         self._write()
+        operations = OperationCount(self._database)
+        yield from (Finding(Fault.RECORD_UNREADABLE, what) for what in operations.unreadable)
+        self._catalogue.use_numbers(operations.sequence_max, operations.token_max)
         for table in (Table.READY, Table.DUE, Table.DEAD, Table.DEAD_INDEX):
             yield from self._strays(table)
         yield from self._stray_keys()
         yield from self._stray_lines()
-        for mismatch in self._catalogue.mismatches():
+        for mismatch in (*operations.mismatches(self._now_ms), *self._catalogue.mismatches()):
             fault, remedy = (
                 (Fault.ROW_MISSING, "written") if mismatch.is_missing else (Fault.COUNTER_WRONG, "corrected")
             )
