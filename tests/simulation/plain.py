@@ -83,6 +83,7 @@ class PlainTask:
     resubmitted_as: bytes | None = None
     expiry_lifted: bool = False
     leased: int = 0  # how often
+    handed_back: int = 0
 
     @property
     def options(self) -> TaskOptions:
@@ -197,6 +198,7 @@ class PlainModel:
             self._end(task, State.CANCELLED, task.lease.cancel_reason)
         else:
             task.lease = None
+            task.handed_back += 1
             self._moved("in_progress", "ready")
 
     def _crash(self, task: PlainTask) -> None:

@@ -24,7 +24,10 @@ STATUSES = {
 
 def shape_of(task: "PlainTask") -> Shape:
     """What changes whenever a task comes to another place."""
-    return (task.birth, task.state, task.place, task.scheduled_at, task.ended_at, task.crashes, len(task.history))
+    return (
+        *(task.birth, task.state, task.place, task.scheduled_at, task.ended_at),
+        *(task.crashes, len(task.history), task.handed_back),
+    )
 
 
 @dataclass

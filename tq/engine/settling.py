@@ -166,6 +166,9 @@ def hand_back(ledger: Ledger, lease: Lease, now_ms: int) -> None:
     if lease.cancel_reason is not None:
         ledger.enter_final(record, State.CANCELLED, now_ms, reason=lease.cancel_reason)
         return
+    if ledger.operations.is_known:
+        # It ran, and waits again at its old place: an operation or an undo has to see that it was away.
+        ledger.put_state(record.id, record.state)
     _put_front(ledger, record, lease)
 
 

@@ -319,6 +319,17 @@ def test_a_task_that_starts_after_the_preview_is_cancelled_as_it_was_meant(desk:
     assert tally(desk.commit(prepared)) == done(2, skipped=5)
 
 
+def test_a_task_that_ran_at_the_preview_and_came_back_is_not_of_what_waited(desk: Desk) -> None:
+    desk.rig.submit(task(1), task(3))
+    worker = desk.rig.worker()
+    running = worker.fetch(1)
+    prepared = desk.prepare(PURGE)
+    worker.release(*running)
+
+    assert (prepared.count, tally(desk.commit(prepared))) == (1, done(1))
+    assert desk.states(number_of(running[0])) == {State.PENDING}
+
+
 def test_ages_are_those_of_the_preview(desk: Desk) -> None:
     desk.kill(1)
     desk.rig.pass_time(HOUR)
@@ -573,6 +584,15 @@ def test_an_undo_takes_back_a_retry_of_what_was_not_leased_since(desk: Desk) -> 
     assert desk.states(*back) == {State.DEAD_LETTER}
     assert {desk.rig.view(number).ended_at_ms for number in back} == {died_at_ms}
     assert desk.rig.view(number_of(running[0])).state is State.COMPLETED
+
+
+def test_a_retried_task_that_was_leased_and_handed_back_is_not_taken_back(desk: Desk) -> None:
+    desk.kill(1, 2)
+    operation = desk.do(RETRY)
+    worker = desk.rig.worker()
+    worker.release(*worker.fetch(1))
+
+    assert tally(desk.undo(operation)) == done(1, skipped=1)
 
 
 def test_an_undo_of_what_still_runs_stops_it_first(desk: Desk) -> None:

@@ -111,6 +111,11 @@ class Book:
                 self.running.append(Running(key, row, frozen_of(row)))
         self.refresh()
 
+    @property
+    def is_known(self) -> bool:
+        """Whether there is any operation, or preview of one, that a task could be of."""
+        return bool(self.rows or self.prepared or self.counting)
+
     def find(self, name: str) -> bytes:
         """The id of the operation that an id in hex, or a unique beginning of one, names.
 
