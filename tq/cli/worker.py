@@ -12,7 +12,7 @@ from tq.cli.options import ConfigFile, Url
 from tq.cli.reach import named_addresses
 from tq.cli.serving import LogFormat, LogLevel
 
-SHORT_HELP = "Run the tasks of an application; also: list, drain."
+SHORT_HELP = "Run the tasks of an application; also: list, show, drain."
 HELP = """Run the tasks of an application: tq worker APP [OPTIONS].
 
 \b
