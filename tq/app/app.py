@@ -52,9 +52,10 @@ class App:
 
     Args:
         name: how the broker's operators see the application's connections.
-        address: of the broker, "host:port", "tcp://host:port" or "unix:///path", or several that are tried in turn;
-            None is TQ_URL, else the configuration, else the local socket, else 127.0.0.1:6379.
-        token: proves who the application is, where the broker asks for it.
+        address: of the broker, "host:port", "tcp://host:port", "tls://host:port" or "unix:///path", or several that are
+            tried in turn; None is TQ_URL, else the configuration, else the local socket, else 127.0.0.1:6379.
+        token: proves who the application is, where the broker asks for it; empty is TQ_TOKEN, else what is in the file
+            that TQ_TOKEN_FILE names.
 
     Connections are made on first use: one for each event loop, and one for plain code. `async with app:` closes that
     of the loop at the end, `with app:` that of plain code; so do `await app.close()` and `app.close_sync()`.

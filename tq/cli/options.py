@@ -27,7 +27,7 @@ Url = Annotated[
         "-u",
         metavar="ADDRESS",
         autocompletion=complete_profile,
-        help="The broker: host:port, tcp://host:port, unix:///path, ssh://host, or a profile. "
+        help="The broker: host:port, tcp:// or tls://host:port, unix:///path, ssh://host, or a profile. "
         "Without it: TQ_URL, the local socket, or 127.0.0.1:6379.",
     ),
 ]

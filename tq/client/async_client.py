@@ -34,10 +34,11 @@ class AsyncClient(
     As many calls as one likes may be in flight at once; the client holds back what the broker would not take.
 
     Args:
-        address: "host:port", "tcp://host:port", "unix:///path" or "ssh://user@host", or several, tried in turn; or the
-            name of a profile. None: TQ_URL, or what the configuration says, or the socket of the local broker, or
-            127.0.0.1:6379.
-        token: the credentials, if the broker asks for some; empty: those of the profile, if one is named.
+        address: "host:port", "tcp://host:port", "tls://host:port", "unix:///path" or "ssh://user@host", or several,
+            tried in turn; or the name of a profile. None: TQ_URL, or what the configuration says, or the socket of the
+            local broker, or 127.0.0.1:6379.
+        token: the credentials, if the broker asks for some; empty: those of the profile, if one is named, else those of
+            TQ_TOKEN or of the file that TQ_TOKEN_FILE names.
         name: how the broker's log calls this client.
         role: no more than this is wanted, whatever one could be. `connect` says which it has become.
         acts_for: who is behind this program, if it serves several; the audit shows it as what the program says.
