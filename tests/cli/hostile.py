@@ -27,7 +27,7 @@ from tq.model.commands import (
     Success,
     WorkerHello,
 )
-from tq.model.ids import format_id, parse_id
+from tq.model.ids import format_id
 from tq.model.replies import Deliver, Delivery, Push, StackWanted
 from tq.model.signatures import Parameter, TaskSignature
 from tq.model.task import TaskOptions, TaskSpec
@@ -52,7 +52,7 @@ class Stage(NamedTuple):
     completed: str
     cancelled: str
     running: str
-    waiting: str
+    operation: str
 
 
 class HostileWorker:
@@ -142,11 +142,26 @@ async def set_up(address: str) -> tuple[Stage, HostileWorker]:
         running = await worker.take()
         await worker.go_on(running)
         await client.cancel(ids[4], reason=TEXT)
-        waiting = await client.submit_task(Task(kind, b"", queue=queue, delay="1h"))
+        await client.submit_task(Task(kind, b"", queue=queue, delay="1h"))
+        await client.submit_task(Task(kind, b"", queue=queue, delay="2h", tags=("purged",)))
+        preview = await client.prepare("purge", f'tag:purged -"{NAME}x"')
+        operation = await client.commit(preview.token, TEXT)
+        await client.wait_for_operation(operation.id)
         await client.pause_queue(queue, reason=TEXT)
         assert format_id(running.stored().spec.id) == ids[3]
-    assert parse_id(waiting)
-    return Stage(address, queue, f"{NAME}w", ids[0], ids[1], ids[2], ids[4], ids[3], waiting), worker
+    dead, dead_text, completed, running_id, cancelled = ids
+    stage = Stage(
+        address=address,
+        queue=queue,
+        worker=f"{NAME}w",
+        dead=dead,
+        dead_text=dead_text,
+        completed=completed,
+        cancelled=cancelled,
+        running=running_id,
+        operation=operation.id.hex(),
+    )
+    return stage, worker
 
 
 def acted_on(text: str) -> set[str]:

@@ -17,11 +17,14 @@ from tq.client.loop_thread import LoopThread
 Line = Callable[[Stage], Sequence[str]]
 WIDTH = 80
 
+WATCHED = ["totals", "attention", "queues", "workers", "groups", "ops", "events"]
+
 LISTINGS: dict[str, Line] = {
     "task list": lambda stage: ["--all"],
     "dead list": lambda stage: ["--all"],
     "dead groups": lambda stage: [],
     "audit": lambda stage: [],
+    "op list": lambda stage: [],
     "queue list": lambda stage: [],
     "worker list": lambda stage: [],
 }
@@ -33,6 +36,7 @@ THINGS: dict[str, Line] = {
     "dead show": lambda stage: [stage.dead],
     "stats": lambda stage: [],
     "task stack": lambda stage: [stage.running],
+    "op show": lambda stage: [stage.operation],
     "worker show": lambda stage: [stage.worker],
     "why": lambda stage: [stage.running],
 }
@@ -41,6 +45,12 @@ THINGS: dict[str, Line] = {
 OTHERS: dict[str, Line] = {
     "task result": lambda stage: [stage.completed],
     "task wait": lambda stage: [stage.cancelled],
+    "op cancel": lambda stage: [stage.operation, "--reason", TEXT.replace("\0", "")],
+    "op undo": lambda stage: [TEXT.replace("\0", "")],
+    "undo": lambda stage: ["f00d"],
+    "purge": lambda stage: ["--queue", stage.queue, "--dry-run"],
+    "resubmit": lambda stage: ["state:dead_letter", "--dry-run"],
+    "watch": lambda stage: [*WATCHED, f"task:{stage.running}", "--count", "1"],
     "task log": lambda stage: [stage.running],
     "token list": lambda stage: [],
     "token create": lambda stage: [TEXT.replace("\0", ""), "--role", "viewer"],
@@ -169,6 +179,14 @@ def test_colours_are_the_only_sequences_that_a_terminal_gets(stage: Stage, verb:
 
     assert "\x1b[" in terminal.seen
     assert acted_on(re.sub("\x1b\\[[0-9;]*m", "", _whole_lines(terminal))) == set()
+
+
+def test_a_live_stream_lets_nothing_through_and_json_says_all_of_it(stage: Stage) -> None:
+    done = call_tq("watch", *WATCHED, f"task:{stage.running}", "--json", "--count", "1", "-u", stage.address)
+
+    assert done.returncode == 0
+    assert acted_on(done.stdout + done.stderr) == set()
+    assert _holds_hostile(json.loads(done.stdout.splitlines()[0]))
 
 
 def test_markup_in_a_name_is_shown_as_it_is(stage: Stage) -> None:
