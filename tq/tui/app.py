@@ -31,6 +31,7 @@ from tq.tui.theme import DARK, NAMES, OWN
 from tq.tui.widgets.footer import Footer
 from tq.tui.widgets.header import LIVE, LOST, PAUSED, STALE, Header, Status, Tab
 from tq.tui.widgets.prompt import Prompt
+from tq.tui.widgets.table import VTable
 
 ALWAYS = ("totals", "attention")
 """Scopes that every screen shows something of."""
@@ -353,6 +354,7 @@ class TopApp(App[None]):
         for screen in self.screen_stack:
             for prompt in screen.query(Prompt):
                 prompt.close()
+            screen.set_focus(next(iter(screen.query(VTable)), None))
 
     def _filter(self, text: str) -> None:
         if self.here is not None:

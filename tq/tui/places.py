@@ -5,9 +5,11 @@ from collections.abc import Callable, Mapping
 from tq.tui.screens.activity import ActivityScreen
 from tq.tui.screens.base import TopScreen
 from tq.tui.screens.dead import DeadScreen
+from tq.tui.screens.queue import QueueScreen
 from tq.tui.screens.queues import QueuesScreen
 from tq.tui.screens.task import TaskScreen
 from tq.tui.screens.tasks import FoundScreen, TasksScreen
+from tq.tui.screens.worker import WorkerScreen
 from tq.tui.screens.workers import WorkersScreen
 
 MODES: Mapping[str, type[TopScreen]] = {
@@ -22,5 +24,7 @@ MODES: Mapping[str, type[TopScreen]] = {
 OPENS: Mapping[str, Callable[[str], TopScreen]] = {
     "found": FoundScreen,
     "task": TaskScreen,
+    "queue": QueueScreen,
+    "worker": WorkerScreen,
 }
 """Screens that are opened on top of another, from what they are about: a queue, a worker, a task, a selector."""

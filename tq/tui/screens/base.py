@@ -39,6 +39,7 @@ class TopScreen(Screen[None]):
     says what is selected. It asks and acts through the app alone.
     """
 
+    AUTO_FOCUS = "VTable"  # or nothing: keys are for the screen then, never for the hidden prompt
     mode: ClassVar[str] = ""
     """The tab that it belongs to."""
     BINDINGS: ClassVar[list[BindingType]] = []

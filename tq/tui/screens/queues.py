@@ -94,6 +94,7 @@ class QueuesScreen(ListScreen[QueueLive]):
     noun = "queue"
     empty = "No queue yet. A first task makes one: tq submit --type TYPE"
     target = Target.QUEUE
+    opens = "queue"
     columns = COLUMNS
     orders = (
         Order("attention", lambda row: -row.severity, "STATE"),

@@ -1,9 +1,10 @@
 """Tasks of a selector, found by the broker page by page."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar
 
 from textual import work
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 
 from tq.model.errors import TqError
 from tq.model.ids import format_id
@@ -15,6 +16,7 @@ from tq.tui.columns import Cell, Column
 from tq.tui.figures import since
 from tq.tui.glyphs import Glyphs
 from tq.tui.mirror import Changed, Mirror
+from tq.tui.screens.base import Selection
 from tq.tui.screens.listing import ListScreen, Order
 from tq.tui.widgets.footer import Hint
 from tq.tui.widgets.lines import Lines
@@ -82,8 +84,11 @@ class TasksScreen(ListScreen[TaskSummary]):
         Order("type", lambda row: (row.task_type, row.id), "TYPE"),
         Order("state", lambda row: (row.state.value, row.id), "STATE"),
     )
-    hints = (*ListScreen.hints, Hint("r", "look again"))
-    BINDINGS = [Binding("r", "search", "Look again", show=False)]
+    hints = (*ListScreen.hints, Hint("A", "all"), Hint("r", "again"))
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("r", "search", "Look again", show=False),
+        Binding("A", "all", "All that match, not only those fetched", show=False),
+    ]
 
     def __init__(self, selector: str = "") -> None:
         super().__init__()
@@ -93,6 +98,7 @@ class TasksScreen(ListScreen[TaskSummary]):
         self._total = 0
         self._is_exact = True
         self._is_searching = False
+        self._is_all = False
 
     @property
     def crumb(self) -> str:
@@ -124,8 +130,40 @@ class TasksScreen(ListScreen[TaskSummary]):
 
     def apply_filter(self, text: str) -> None:
         """Search for something else."""
+        self._is_all = False
         super().apply_filter(text)
         self.action_search()
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """Dead letters and others."""
+        return (Target.DEAD, Target.TASK)
+
+    def selection(self) -> Selection | None:
+        """All that match, if that was asked for; else the marked tasks, or the one under the cursor."""
+        if self._is_all:
+            is_dead = "state:dead_letter" in self._filter.split()
+            return Selection(Target.DEAD if is_dead else Target.TASK, (), self._filter)
+        found = super().selection()
+        if found is None:
+            return None
+        rows = [self.list.row(row_id) for row_id in found.ids]
+        is_dead = all(row is not None and row.state is State.DEAD_LETTER for row in rows)
+        return Selection(Target.DEAD if is_dead else Target.TASK, found.ids)
+
+    def action_all(self) -> None:
+        """Select all that match, or no longer. Every task there is cannot be selected: a filter says what is meant."""
+        if not self._filter and not self._is_all:
+            self.notify("filter first: all tasks of the broker are not selected by one key", markup=False)
+            return
+        self._is_all = not self._is_all
+        self.say_count()
+        self.say()
+
+    def action_unmark(self) -> None:
+        """Nothing is selected but the row under the cursor."""
+        self._is_all = False
+        super().action_unmark()
 
     def on_mount(self) -> None:
         """Search."""
@@ -168,6 +206,7 @@ class TasksScreen(ListScreen[TaskSummary]):
         total = f"{self._total:,}{'' if self._is_exact else ' or more'}"
         more = "  searching ..." if self._is_searching else "  more below" if self._cursor else ""
         marked = f"  {len(self.list.marked):,} marked (*)" if self.list.marked else ""
+        marked = f"  ALL {total} selected" if self._is_all else marked
         text = f"{len(self.list):,} of {total} tasks{more}{marked}  sort: {self._order.name}"
         self.query_one("#count", Lines).show([Cell(text.rjust(self.size.width - 2), "dim")])
 
@@ -184,15 +223,6 @@ class TasksScreen(ListScreen[TaskSummary]):
 
 
 class FoundScreen(TasksScreen):
-    """The tasks of a selector, on top of another screen: of a failure group, of a queue."""
+    """The tasks of a selector, on top of the failure groups."""
 
     mode = "dead"
-
-    @property
-    def targets(self) -> tuple[Target, ...]:
-        """Dead letters where it is these that are looked for."""
-        return (self._kind,)
-
-    @property
-    def _kind(self) -> Target:
-        return Target.DEAD if "state:dead_letter" in self._filter.split() else Target.TASK

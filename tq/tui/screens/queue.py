@@ -1,0 +1,142 @@
+"""One queue: what it holds, how fast it goes, what it did in the last five minutes, and its tasks by state."""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+
+from tq.model.errors import TqError
+from tq.model.history import SECONDS_KEPT, HistoryPoint
+from tq.model.plain import plain
+from tq.model.stats import QueueStats
+from tq.tui.acting import quoted
+from tq.tui.columns import Cell
+from tq.tui.figures import count, drain, length, rate, since
+from tq.tui.glyphs import Glyphs, sparkline
+from tq.tui.mirror import Changed, Mirror
+from tq.tui.screens.tasks import TasksScreen
+from tq.tui.widgets.footer import Hint
+from tq.tui.widgets.lines import Lines
+
+TABS: tuple[tuple[str, str], ...] = (
+    ("waiting", "state:pending,failed"),
+    ("running", "state:in_progress"),
+    ("retrying", "state:failed"),
+    ("dead", "state:dead_letter"),
+    ("done", "state:completed,cancelled"),
+)
+SPARK_LABEL = 12
+SPARK_REFRESH_MS = 2_000
+
+
+def stats_lines(stats: QueueStats, now_ms: int) -> list[Cell]:
+    """What the queue holds and how fast it goes."""
+    taken, done = stats.submitted_10s / 10, stats.completed_10s / 10
+    held = f"ready {stats.ready:,} (high {stats.ready_high:,}, normal {stats.ready_normal:,}, low {stats.ready_low:,})"
+    waiting = f"scheduled {stats.scheduled:,}  retry {stats.retrying:,}  running {stats.in_progress:,}"
+    eta = drain(stats.ready, done, taken)
+    lines = [
+        Cell(f" {held}  {waiting}  dead {count(stats.dead)}"),
+        Cell(
+            f" in {rate(taken)}/s  out {rate(done)}/s  empty in {eta}  oldest {length(stats.oldest_ready_ms)}"
+            f"  failed {stats.failed_60s:,}/min  dead +{stats.dead_60s:,}/min"
+        ),
+    ]
+    if stats.is_paused:
+        by = f" by {stats.paused_by}" if stats.paused_by else ""
+        why = f": {stats.pause_reason}" if stats.pause_reason else ""
+        lines.append(Cell(f" # paused {since(stats.paused_at_ms, now_ms)} ago{by}{why}", "accent"))
+    if stats.no_handler:
+        lines.append(Cell(f" ! {stats.no_handler:,} that no connected worker can run", "bad"))
+    return lines
+
+
+def history_lines(points: Sequence[HistoryPoint], now_ms: int, width: int, glyphs: Glyphs) -> list[Cell]:
+    """The last five minutes: what came, what was done, and what was ready at the end of each second."""
+    first_ms = now_ms // 1_000 * 1_000 - SECONDS_KEPT * 1_000
+    taken, done, ready = ([0.0] * SECONDS_KEPT for _ in range(3))
+    by_second = {(point.at_ms - first_ms) // 1_000: point for point in points}
+    level = 0.0
+    for second in range(SECONDS_KEPT):
+        point = by_second.get(second)
+        if point is not None:
+            taken[second], done[second], level = float(point.submitted), float(point.completed), float(point.ready)
+        ready[second] = level
+    cells = max(10, width - SPARK_LABEL - 10)
+    return [
+        Cell(f" {name:<{SPARK_LABEL}}{sparkline(values, cells, glyphs)} {count(int(max(values)))}", "accent")
+        for name, values in (("in, 5 min", taken), ("out", done), ("ready", ready))
+    ]
+
+
+class QueueScreen(TasksScreen):
+    """A queue and its tasks."""
+
+    mode = "queues"
+    hints = (Hint("Tab", "state"), *TasksScreen.hints)
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab", "tab(1)", "Tasks in the next state", show=False, priority=True),
+        Binding("shift+tab", "tab(-1)", "Tasks in the state before", show=False, priority=True),
+    ]
+
+    def __init__(self, queue: str) -> None:
+        self.queue = queue
+        self._tab = 0
+        super().__init__(self._selector())
+        self._points: Sequence[HistoryPoint] = ()
+        self._drawn_at_ms = 0
+
+    def _selector(self) -> str:
+        return f"queue:{quoted(self.queue)} {TABS[self._tab][1]}"
+
+    @property
+    def crumb(self) -> str:
+        """Where one is."""
+        return f"queue {plain(self.queue)} / {TABS[self._tab][0]}"
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The queue, and the list that its state is held in for the key H."""
+        return (f"queue:{self.queue}", "queues")
+
+    @property
+    def command(self) -> str:
+        """The same, printed."""
+        return f"tq task list {self._selector()}"
+
+    def above(self) -> ComposeResult:
+        """What it holds, and what it did."""
+        yield Lines(self.top.look.glyphs, "stats")
+        yield Lines(self.top.look.glyphs, "history")
+
+    def draw(self, mirror: Mirror, changes: Mapping[str, Changed]) -> None:
+        """The figures live; the tasks are as of the moment of the search."""
+        super().draw(mirror, changes)
+        stats = next(iter(mirror.rows(self.scopes[0]).values()), None)
+        if isinstance(stats, QueueStats):
+            self.query_one("#stats", Lines).show(stats_lines(stats, self.top.now_ms))
+        if self.top.now_ms - self._drawn_at_ms > SPARK_REFRESH_MS:
+            self._drawn_at_ms = self.top.now_ms
+            self._look_back()
+
+    @work(exclusive=True, group="history")
+    async def _look_back(self) -> None:
+        client = self.top.client
+        if client is None or self.size.height < 20:
+            return
+        try:
+            histories = await client.history(self.queue)
+        except TqError as error:
+            self.top.report(error)
+            return
+        points = histories.get(self.queue, [])
+        lines = history_lines(points, self.top.now_ms, self.size.width, self.top.look.glyphs)
+        self.query_one("#history", Lines).show(lines)
+
+    def action_tab(self, steps: int) -> None:
+        """The tasks in another state."""
+        self._tab = (self._tab + steps) % len(TABS)
+        self.apply_filter(self._selector())
+        self.top.draw_header()
