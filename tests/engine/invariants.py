@@ -27,6 +27,7 @@ from tq.engine.tables import (
     LaneRow,
     LeaseRow,
     MetaRow,
+    OperationRow,
     QueueRow,
     Table,
 )
@@ -65,6 +66,7 @@ class _Inspection:
         self._due()
         self._dead()
         self._groups()
+        self._operations()
         self._one_place_each()
         self._keys()
         self._logs()
@@ -205,6 +207,17 @@ class _Inspection:
             count = sum(number for (counted, _), number in counts.items() if counted == group)
             self._rule(row.dead_total >= count, f"group {group.hex()} had {row.dead_total} deaths, and has {count}")
             self._rule(row.last_died_at_ms >= row.first_died_at_ms, f"group {group.hex()} ended before it began")
+
+    def _operations(self) -> None:
+        """What was moved is of an operation that is there, and as much as it says until its retention is over."""
+        rows = {key: decode(value, type=OperationRow) for key, value in self.tables[Table.OPERATIONS].items()}
+        counts = Counter(key[:-16] for key in self.tables[Table.MOVED])
+        self._rule(counts.keys() <= rows.keys(), "tasks were moved by no operation")
+        for key, row in rows.items():
+            is_going = 0 < row.remove_at_ms <= self.now_ms
+            fits = counts[key] <= row.moved if is_going else counts[key] == row.moved
+            self._rule(fits, f"operation {key.hex()} says that it moved {row.moved} tasks, there are {counts[key]}")
+            self._rule(row.as_of < self.meta.next_sequence, f"operation {key.hex()} was frozen in time to come")
 
     def _one_place_each(self) -> None:
         for task_id in self.stored:

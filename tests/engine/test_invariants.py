@@ -6,16 +6,19 @@ import msgspec
 import pytest
 
 from tests.engine.invariants import violations
+from tests.engine.operations.desk import Desk
 from tests.engine.rig import HOUR, MINUTE, Rig, id_of, task
 from tests.engine.rows import Rows
 from tq.engine.tables import DUE_KEY, META_ENGINE, DueKind, LaneRow, LeaseRow, MetaRow, QueueRow, Table
+from tq.model.operations import Action
 from tq.model.task import State, TaskOptions, TaskState
 
 encode, decode = msgspec.msgpack.encode, msgspec.msgpack.decode
 
 
 def sound() -> Rows:
-    """1 and 7 ready, 2 leased, 3 scheduled with a key and an expiry, 4 dead, 5 completed, 6 waiting for its retry."""
+    """1 and 7 ready, 2 leased, 3 scheduled with a key and an expiry, 4 dead, 5 completed, 6 waiting for its retry,
+    8 cancelled by an operation."""
     rig = Rig()
     worker = rig.worker()
     rig.submit(task(4), task(5), task(6), task(2))
@@ -24,6 +27,8 @@ def sound() -> Rows:
     worker.ack(fifth)
     worker.nack(sixth, retry_in_ms=MINUTE)
     rig.submit(task(1), task(7), task(3, options=TaskOptions(delay_ms=HOUR, key="k", expires_ms=HOUR)))
+    rig.submit(task(8))
+    Desk(rig).do(Action.CANCEL, "", 8)
     return rig.rows
 
 
@@ -110,6 +115,8 @@ DAMAGES: dict[str, Callable[[Rows], None]] = {
     "the count of a group is lost": drop(Table.GROUPS, 1),
     "a dead letter is in a wrong group": change_state(4, group=b"12345678"),
     "a task that lives is in a group": change_state(6, group=b"12345678"),
+    "what an operation moved is lost": drop(Table.MOVED),
+    "an operation is lost": drop(Table.OPERATIONS),
     "a moment of the order is given out again": change_state(5, moved=99),
     "a key is lost": drop(Table.KEYS),
     "a queue is lost": drop(Table.QUEUES),
