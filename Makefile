@@ -7,7 +7,7 @@ export PYTHONDONTWRITEBYTECODE =
 CAMPAIGN := $(RUN)/python -m pytest -m campaign -q -s -p no:randomly --timeout 0
 
 .PHONY: demo test check lint types contract tests clean
-.PHONY: campaign-kills campaign-workers campaign-disk campaign-fuzz campaign-model
+.PHONY: campaign-kills campaign-workers campaign-disk campaign-fuzz campaign-operations campaign-model
 
 demo: $(VENV)/.runtime  ## real tasks on real input, end to end
 	@$(RUN)/tq up --demo
@@ -36,6 +36,9 @@ campaign-kills: $(VENV)/.dev  ## kill -9 of brokers under load: KILLS=100
 
 campaign-workers: $(VENV)/.dev  ## kill -9 of worker processes: KILLS=100
 	@$(CAMPAIGN) tests/crash/test_worker_kills.py
+
+campaign-operations: $(VENV)/.dev  ## kill -9 of brokers while they act on many: KILLS=100
+	@$(CAMPAIGN) tests/crash/test_operations.py
 
 campaign-disk: $(VENV)/.dev  ## full disks under load, as root: FILLS=50
 	@$(CAMPAIGN) tests/crash/test_full_disk.py
