@@ -5,6 +5,7 @@ import shlex
 import stat
 import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
@@ -151,17 +152,32 @@ def test_an_editor_that_changes_nothing_or_fails_submits_nothing(
     broker: RunningBroker, dead: str, tmp_path: Path
 ) -> None:
     line = ("dead", "resubmit", dead, "--edit", "--yes", "-u", broker.address)
+    files = tmp_path / "files"
+    files.mkdir()
 
-    unchanged = run_tq(*line, env=environment(EDITOR="true", VISUAL=""))
-    failed = run_tq(*line, env=environment(EDITOR="false", VISUAL=""))
-    absent = run_tq(*line, env=environment(EDITOR="no-such-editor", VISUAL=""))
-    wrong = run_tq(*line, env=environment(EDITOR=editor(tmp_path, "path.write_text('{}')"), VISUAL=""))
+    def with_editor(command: str) -> "CompletedProcess[str]":
+        return run_tq(*line, env=environment(EDITOR=command, VISUAL="", TMPDIR=str(files)))
+
+    unchanged, failed, absent = map(with_editor, ("true", "false", "no-such-editor"))
+    wrong = with_editor(editor(tmp_path, "path.write_text('{}')"))
 
     assert [run.returncode for run in (unchanged, failed, absent, wrong)] == [1, 2, 2, 2]
     assert "Nothing was changed" in unchanged.stderr
     assert "no-such-editor cannot be started" in absent.stderr
     assert "missing a required argument: 'a'" in wrong.stderr
     assert broker.client.get_task(dead).resubmitted_as is None
+    assert list(files.iterdir()) == []
+
+
+def test_an_editor_that_fails_after_something_was_written_leaves_it_where_it_says(
+    broker: RunningBroker, dead: str, tmp_path: Path
+) -> None:
+    env = environment(EDITOR=editor(tmp_path, "path.write_text('mine')\nsys.exit(3)"), VISUAL="", TMPDIR=str(tmp_path))
+
+    done = run_tq("dead", "resubmit", dead, "--edit", "--yes", "-u", broker.address, env=env)
+
+    assert done.returncode == 2
+    assert Path(done.stderr.partition("what you wrote: ")[2].strip()).read_text() == "mine"
 
 
 def test_at_a_terminal_a_mistake_can_be_corrected_and_the_change_is_shown_before_the_question(

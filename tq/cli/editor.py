@@ -39,13 +39,18 @@ class EditedFile:
             stdout = None if sys.stdout.isatty() else sys.stderr
             code = subprocess.run([*self._command, str(self.path)], stdout=stdout, check=False).returncode  # noqa: S603
         except OSError as cause:
+            self.remove()
             raise InvalidArgument(f"{self._command[0]} cannot be started: {cause.strerror}", hint=_HINT) from None
-        if code:
-            raise InvalidArgument(f"{self._command[0]} ended with code {code}", hint=f"what you wrote: {self.path}")
         try:
-            return self.path.read_bytes().decode("utf-8")
+            written = self.path.read_bytes().decode("utf-8")
         except (OSError, UnicodeDecodeError) as cause:
             raise InvalidArgument(f"{self.path} cannot be read: {cause}") from None
+        if code and written == text:
+            self.remove()
+            raise InvalidArgument(f"{self._command[0]} ended with code {code}: nothing was done")
+        if code:
+            raise InvalidArgument(f"{self._command[0]} ended with code {code}", hint=f"what you wrote: {self.path}")
+        return written
 
     def remove(self) -> None:
         """Delete the file and whatever the editor left beside it."""
