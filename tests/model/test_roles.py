@@ -53,3 +53,11 @@ def test_whoever_may_only_look_may_not_change_anything() -> None:
 )
 def test_a_role_includes_those_above_it_in_the_picture(role: Role, included: list[str]) -> None:
     assert [other.value for other in Role if other is not Role.NONE and role.may(other)] == included
+
+
+@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("limit", list(Role))
+def test_a_role_within_another_may_what_both_may_and_no_more(role: Role, limit: Role) -> None:
+    both = {needed for needed in Role if role.may(needed) and limit.may(needed)}
+
+    assert {needed for needed in Role if role.within(limit).may(needed)} == both

@@ -25,8 +25,12 @@ IDLE_SECONDS: Final = 30 * 60.0
 LOGIN_SECONDS: Final = 20.0
 KEEP_ALIVE_SECONDS: Final = 15
 KEEP_ALIVE_COUNT: Final = 3
+STRANGERS_MAX: Final = 32
+"""Connections that have not logged in. One more ends the oldest of them: a crowd that only stands in the doorway keeps
+nobody out who has a key at hand."""
+
 CONNECTIONS_PER_SESSION: Final = 4
-"""Connections, those that are not logged in included, may be so many times the sessions."""
+"""Connections that have logged in may be so many times the sessions."""
 
 _TERMINAL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]{0,63}")
 _KEPT: Final = ("HOME", "PATH", "USER", "LOGNAME", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH")
@@ -81,7 +85,8 @@ class Door:
         self.keys = KeyFile(options.keys)
         self.log = log
         self.environment = environment
-        self.connections: set[asyncssh.SSHServerConnection] = set()
+        self.strangers: dict[asyncssh.SSHServerConnection, str] = {}  # and where they come from, the oldest first
+        self.visitors: set[asyncssh.SSHServerConnection] = set()
         self.sessions: set[_Session] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._acceptor: asyncssh.SSHAcceptor | None = None
@@ -141,7 +146,7 @@ class Door:
             session.send_away(CLOSING)
         if self._tasks:
             await asyncio.wait(self._tasks)
-        for connection in list(self.connections):
+        for connection in [*self.strangers, *self.visitors]:
             connection.abort()
         self.log.info("door_closed")
 
@@ -165,13 +170,19 @@ class _Server(asyncssh.SSHServer):
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connection = conn
         self._origin = str((conn.get_extra_info("peername") or ("",))[0])
-        self._door.connections.add(conn)
-        if len(self._door.connections) > self._door.options.sessions_max * CONNECTIONS_PER_SESSION:
-            self._door.log.warning("door_connection_refused", origin=self._origin, reason="too many connections")
-            conn.abort()
+        strangers = self._door.strangers
+        strangers[conn] = self._origin
+        if len(strangers) > STRANGERS_MAX:
+            oldest = next(iter(strangers))
+            self._refuse(oldest, strangers.pop(oldest), "too many connections that do not log in")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._door.connections.discard(self._connection)
+        self._door.strangers.pop(self._connection, None)
+        self._door.visitors.discard(self._connection)
+
+    def _refuse(self, connection: asyncssh.SSHServerConnection, origin: str, reason: str) -> None:
+        self._door.log.warning("door_connection_refused", origin=origin, reason=reason)
+        connection.abort()
 
     def public_key_auth_supported(self) -> bool:
         return True
@@ -190,6 +201,11 @@ class _Server(asyncssh.SSHServer):
     def auth_completed(self) -> None:
         # Now alone is the last key that was asked about also the one that was proved.
         self._visitor = self._candidate
+        door, connection = self._door, self._connection
+        door.strangers.pop(connection, None)
+        door.visitors.add(connection)
+        if len(door.visitors) > door.options.sessions_max * CONNECTIONS_PER_SESSION:
+            self._refuse(connection, self._origin, "too many connections")
 
     def session_requested(self) -> "_Session | bool":
         if self._visitor is None:

@@ -23,6 +23,7 @@ _OPTIONS: Final = frozenset(
     {ROLE_OPTION, NAME_OPTION, "from", "restrict", "pty", "no-port-forwarding", "no-agent-forwarding"}
     | {"no-x11-forwarding", "no-X11-forwarding", "no-user-rc"}
 )
+_ROLES: Final = tuple(role.value for role in Role if role is not Role.NONE)
 _COMMENT: Final = re.compile(r"(?:^|\s)(?:sk-)?(?:ssh|ecdsa)-\S+\s+[A-Za-z0-9+/]+=*(?:\s+(.*))?$")
 
 
@@ -51,7 +52,7 @@ class KeyFile:
         """The lines that let somebody in, and why each of the others does not.
 
         Raises:
-            ConfigInvalid: the file is missing, cannot be read or can be written by others, or a role in it is none.
+            ConfigInvalid: the file is missing, cannot be read or can be written by others.
         """
         found: list[KeyLine] = []
         refused: list[str] = []
@@ -67,9 +68,13 @@ class KeyFile:
             if unknown:
                 refused.append(f"{where}: {unknown[0]!r} is not kept by this door")
                 continue
+            role = options.get(ROLE_OPTION, ROLE_DEFAULT)
+            if role not in _ROLES:
+                refused.append(f"{where}: {role[:40]!r} is not a role, which are {', '.join(_ROLES)}")
+                continue
             comment = _COMMENT.search(line)
             name = options.get(NAME_OPTION) or (comment[1] if comment and comment[1] else "")
-            found.append(KeyLine(keys, plain(name)[:NAME_CHARS_MAX], _role(where, options.get(ROLE_OPTION))))
+            found.append(KeyLine(keys, plain(name)[:NAME_CHARS_MAX], Role(role)))
         return found, refused
 
     def find(self, key: asyncssh.SSHKey, host: str) -> Visitor | None:
@@ -155,13 +160,3 @@ def _options_of(line: str) -> dict[str, str]:
             if char != ",":
                 break
     return options
-
-
-def _role(where: str, text: str | None) -> Role:
-    if text is None:
-        return ROLE_DEFAULT
-    try:
-        return Role(text)
-    except ValueError:
-        roles = ", ".join(role for role in Role if role is not Role.NONE)
-        raise ConfigInvalid(f"{where}: {text[:40]!r} is not a role", hint=f"one of {roles}") from None
