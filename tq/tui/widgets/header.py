@@ -50,7 +50,9 @@ def status_pieces(status: Status) -> list[Piece]:
     if status.badge:
         pieces.append(Piece(f"[{plain(status.badge)}]", "badge"))
     if status.role:
-        pieces.append(Piece(f"{status.role} {plain(status.actor)}".strip(), "", 2))
+        pieces.append(Piece(status.role, "", 2))
+    if status.actor:  # as the audit has it, which may be long: "uid:998 tq for anna@laptop SHA256:..."
+        pieces.append(Piece(plain(status.actor), "", 6))
     if status.link_ms:
         pieces.append(Piece(f"link {status.link_ms} ms", "", 4))
     pieces += [Piece(f"{status.hz:g} Hz", "", 5), fresh]
