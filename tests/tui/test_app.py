@@ -119,6 +119,16 @@ async def test_the_cursor_stays_on_its_queue_when_another_comes_on_top() -> None
         assert under.split()[1] == "idle"
 
 
+async def test_a_goes_to_what_needs_attention() -> None:
+    async with running() as (app, _, pilot, _):
+        await pilot.press("down", "down")
+        await pilot.press("a")
+        await settled(pilot)
+
+        under = next(line for line in lines(app) if line.startswith(" >"))
+        assert under.split()[1] == "orders"
+
+
 @pytest.mark.parametrize("typed", ["nonsense", "queue", "queues now"])
 async def test_a_wrong_command_says_what_is_wrong_and_stays_to_be_corrected(typed: str) -> None:
     async with running() as (app, _, pilot, _):

@@ -168,7 +168,7 @@ class VTable(ScrollView, Generic[R], can_focus=True):
 
     def _rearranged(self) -> None:
         kept = self._lines
-        self._lines = {row_id: kept[row_id] for row_id in self._seen() if row_id in kept}
+        self._lines = {row_id: kept[row_id] for row_id in self.seen if row_id in kept}
         self.virtual_size = Size(self._width, len(self.rows) + 1)
         self._keep_in_view()
         self.refresh()
@@ -197,7 +197,9 @@ class VTable(ScrollView, Generic[R], can_focus=True):
         if lines:
             self.refresh(*(Region(0, line, self._width, 1) for line in lines))
 
-    def _seen(self) -> list[Id]:
+    @property
+    def seen(self) -> list[Id]:
+        """The ids of the rows on the screen now."""
         top = int(self.scroll_offset.y)
         return self.rows.ids[top : top + self._height]
 
@@ -295,6 +297,14 @@ class VTable(ScrollView, Generic[R], can_focus=True):
         before = self.rows.cursor
         self.rows.move_by(steps)
         self._moved(before)
+
+    def move_to(self, row_id: Id) -> None:
+        """The cursor to a row, if it is shown."""
+        place = self.rows.place(row_id)
+        if place is not None:
+            before = self.rows.cursor
+            self.rows.move_to(place)
+            self._moved(before)
 
     def action_page(self, pages: int) -> None:
         """A screenful up or down."""
