@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import os
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -184,6 +186,22 @@ async def test_a_jump_host_of_the_configuration_is_honoured(sshd: Sshd, broker: 
     async with AsyncClient(f"ssh://behind-it{broker.data_dir}/tq.sock") as over_ssh:
         assert len(ssh_processes()) == 2
         await over_ssh.stats()
+
+
+def test_a_tunnel_of_ones_own_does_where_the_host_has_no_tq(sshd: Sshd, broker: RealBroker, tmp_path: Path) -> None:
+    forward = f"{tmp_path}/broker.sock:{broker.data_dir}/tq.sock"
+    ssh = subprocess.Popen([*sshd.command().split(), "-N", "-L", forward, "broker-host"])
+    try:
+        deadline = time.monotonic() + 30
+        while not (tmp_path / "broker.sock").is_socket():
+            assert time.monotonic() < deadline
+            assert ssh.poll() is None
+            time.sleep(0.02)
+        with Client(f"unix://{tmp_path}/broker.sock") as through:
+            assert through.connect().role == "admin"
+    finally:
+        ssh.terminate()
+        ssh.wait(30)
 
 
 def test_every_verb_takes_such_an_address(sshd: Sshd, broker: RealBroker) -> None:
