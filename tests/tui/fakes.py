@@ -8,7 +8,7 @@ import msgspec
 from tq.client.watching import Change
 from tq.model.identity import Role
 from tq.model.watching import Finding, QueueLive, Totals
-from tq.tui.feed import Connected, Frame, Greeting, Told
+from tq.tui.feed import Connected, Facts, Frame, Greeting, Told
 
 NOW_MS = 1_700_000_000_000
 GREETING = Greeting("prod@broker-1", "0.1.0", "boot-1", Role.OPERATOR, "anna", "PRODUCTION")
@@ -28,6 +28,9 @@ class FakeFeed:
     async def told(self) -> AsyncIterator[Told]:
         while (told := await self._queue.get()) is not None:
             yield told
+
+    def facts(self) -> Facts:
+        return Facts()
 
     async def close(self) -> None:
         self.is_closed = True

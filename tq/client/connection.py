@@ -72,6 +72,7 @@ class Connection(asyncio.Protocol):
         address: as `open` was given it, in its full form.
         welcome: the broker's greeting, with its limits.
         closed: done when the socket is closed, never cancelled by this class: the reason, None after `close`.
+        received_bytes: from the broker, so far.
     """
 
     welcome: Welcome
@@ -80,6 +81,7 @@ class Connection(asyncio.Protocol):
         self.address = str(address)
         self._loop = asyncio.get_running_loop()
         self.closed: asyncio.Future[TqError | None] = self._loop.create_future()
+        self.received_bytes = 0
         self._on_push = on_push
         self._reader = FrameReader(REPLY_BYTES_MAX)
         self._transport: asyncio.Transport | None = None
@@ -249,6 +251,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Bytes arrived: zero, one or many frames."""
         self._silent_checks = 0
+        self.received_bytes += len(data)
         pending = self._pending
         try:
             for frame in self._reader.feed(data):

@@ -76,6 +76,11 @@ class Stream:
         """The broker's greeting, another one after each new connection; None before the first."""
         return self._connection.welcome if self._connection is not None else None
 
+    @property
+    def received_bytes(self) -> int:
+        """Bytes that came over the connection there is now."""
+        return self._connection.received_bytes if self._connection is not None else 0
+
     def turn_to(self, *scopes: str, hz: float) -> None:
         """Watch these from now on, over the same connection. `hz` 0: no update comes until the next turn.
 
@@ -116,7 +121,7 @@ class Stream:
         while True:
             connection = await self._watch()
             frame = await self._next_frame(connection)
-            if frame is not None:
+            if frame is not None and self._is_next(frame):
                 return self._take_up(frame)
 
     async def close(self) -> None:
@@ -165,6 +170,16 @@ class Stream:
         if isinstance(push, WatchFrame):
             self._frames.append(push)
             self._arrived.set()
+
+    def _is_next(self, frame: WatchFrame) -> bool:
+        """Whether it is newer than all before. One that came twice is left out; after one that was overtaken nothing is
+        certain any more, and all is asked for anew. TCP does neither, whatever stands between may."""
+        if frame.boot_id != self._boot_id or frame.seq > self._seq:
+            return True
+        if frame.seq < self._seq:
+            self._boot_id, self._seq = "", 0
+            self._is_turned = True
+        return False
 
     def _take_up(self, frame: WatchFrame) -> Update:
         self._boot_id, self._seq = frame.boot_id, frame.seq

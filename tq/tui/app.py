@@ -18,11 +18,12 @@ from tq.model.errors import InvalidArgument, TqError
 from tq.model.identity import Role
 from tq.model.watching import Finding, Totals
 from tq.tui.acting import Acting
-from tq.tui.actions import ACTIONS, UNDO
-from tq.tui.commandline import Place, completions, parse_command
-from tq.tui.feed import Connected, Disconnected, Feed, Frame, Greeting, Refused
+from tq.tui.actions import ACTIONS, UNDO, Action, Target, why_not
+from tq.tui.commandline import HOME, Place, completions, parse_command
+from tq.tui.feed import Connected, Disconnected, Feed, Frame, Greeting, Noted, Refused
 from tq.tui.figures import count
 from tq.tui.glyphs import Glyphs
+from tq.tui.link import Link
 from tq.tui.mirror import Changed, Mirror
 from tq.tui.places import MODES, OPENS
 from tq.tui.screens.base import TopScreen
@@ -55,6 +56,11 @@ class TopApp(App[None]):
     TITLE = "tq top"
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
+    time_keys: ClassVar[tuple[tuple[str, str], ...]] = (
+        ("Z", "pause the stream"),
+        ("+ -", "more or fewer frames a second"),
+    )
+    """For the help: what can be done with time."""
     CSS = """
     Screen { background: $background; }
     """
@@ -79,11 +85,14 @@ class TopApp(App[None]):
         look: Look,
         client: AsyncClient | None = None,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        start: Place = HOME,
     ) -> None:
         """
         Args:
             client: for what is asked and done; closed at the end. None: there is only the stream, as in a recording.
             clock: seconds, for how long ago a frame came.
+            start: what is shown first.
         """
         super().__init__()
         self.feed = feed
@@ -92,11 +101,18 @@ class TopApp(App[None]):
         self.mirror = Mirror()
         self.greeting: Greeting | None = None
         self.acting = Acting(self)
+        self.link = Link(clock)
         self._clock = clock
         self._hz = look.hz
         self._is_paused = False
         self._is_blurred = False
-        self._lost = ""
+        self.lost = ""
+        """Why there is no connection; empty if there is one, or none yet."""
+        self.refused: TqError | None = None
+        """What ended it all, if something did."""
+        self.has_started = False
+        """Whether the first screen is there."""
+        self._start = start
         self._is_utc = look.is_utc
         self._timer: Timer | None = None
         for theme in OWN:
@@ -110,8 +126,14 @@ class TopApp(App[None]):
         for mode, screen in MODES.items():
             self.add_mode(mode, screen)
         self.switch_mode("queues")
+        self.call_after_refresh(self._go_to_start)
         self.run_worker(self._listen(), name="feed", exclusive=True)
         self._timer = self.set_interval(CLOCK_SECONDS, self._tell_time)
+
+    async def _go_to_start(self) -> None:
+        if self._start != HOME:
+            await self.go(self._start)
+        self.has_started = True
 
     async def _listen(self) -> None:
         async for told in self.feed.told():
@@ -119,13 +141,16 @@ class TopApp(App[None]):
                 case Frame():
                     self._show(self.mirror.apply(told.changes, told.at_ms, self._clock()))
                 case Connected():
-                    self.greeting, self._lost = told.greeting, ""
+                    self.greeting, self.lost = told.greeting, ""
                     self.draw_header()
                 case Disconnected():
-                    self._lost = told.reason
+                    self.lost = told.reason
                     self.draw_header()
+                case Noted(text):
+                    self.notify(text, severity="warning", markup=False, timeout=8)
                 case Refused():
-                    self.exit(return_code=1, message=str(told.error))
+                    self.refused = told.error
+                    self.exit(return_code=1)
 
     async def on_unmount(self) -> None:
         """Let go of the stream."""
@@ -155,12 +180,12 @@ class TopApp(App[None]):
     @property
     def is_locked(self) -> bool:
         """Whether what is shown is too old to act on more than one thing."""
-        return bool(self._lost) or self.mirror.is_stale(self._clock(), self._hz)
+        return bool(self.lost) or self.mirror.is_stale(self._clock(), self._hz)
 
     def enter(self, screen: TopScreen) -> None:
         """A screen came on top."""
         self._watch(screen)
-        self.mirror.forget((*ALWAYS, *screen.scopes))
+        self.mirror.forget((*ALWAYS, *screen.scopes, *self.feed.facts().kept))
         screen.draw(self.mirror, {scope: self._all_of(scope) for scope in (*ALWAYS, *screen.scopes)})
         screen.say()
         self.draw_header()
@@ -186,33 +211,49 @@ class TopApp(App[None]):
 
     def _tell_time(self) -> None:
         if not self._is_paused:
+            if self.client is not None and not self._is_blurred and self.link.is_due(self._clock()):
+                self._measure_link(self.client)
             self.draw_header()
+
+    @work(exclusive=True, group="link", exit_on_error=False)
+    async def _measure_link(self, client: AsyncClient) -> None:
+        await self.link.measure(client)
+        self.draw_header()
 
     def draw_header(self) -> None:
         """Draw the two lines on top."""
         screen = self.here
         if screen is None or not screen.is_mounted:
             return
-        greeting, now = self.greeting, self._clock()
-        freshness = LIVE
-        if self._lost:
-            freshness = LOST
-        elif self._is_paused:
-            freshness = PAUSED
-        elif self.mirror.is_stale(now, self._hz):
-            freshness = STALE
-        status = Status(
+        screen.query_one(Header).show(self.status(), self._tabs(), screen.mode, screen.crumb)
+
+    def status(self) -> Status:
+        """What the first line says."""
+        greeting = self.greeting
+        return Status(
             address=greeting.address if greeting is not None else "connecting ...",
             badge=greeting.badge if greeting is not None else "",
             role=greeting.role.value if greeting is not None else "",
             actor=greeting.actor if greeting is not None else "",
-            freshness=freshness,
-            lag_ms=round(self.mirror.silence(now) * 1_000),
+            freshness=self._freshness(),
+            lag_ms=round(self.mirror.silence(self._clock()) * 1_000),
+            link_ms=self.link.ms,
             hz=self._hz,
             now_ms=self.now_ms,
             is_utc=self._is_utc,
+            remark=self.feed.facts().remark,
         )
-        screen.query_one(Header).show(status, self._tabs(), screen.mode, screen.crumb)
+
+    def _freshness(self) -> str:
+        if self.lost:
+            return LOST
+        if self._is_paused:
+            return PAUSED
+        return STALE if self.mirror.is_stale(self._clock(), self._hz) else LIVE
+
+    def why_not(self, action: Action, target: Target | None) -> str:
+        """Why an action cannot be done to such a thing now; empty if it can."""
+        return why_not(action, self.role, target)
 
     def _tabs(self) -> tuple[Tab, ...]:
         totals = next(iter(self.mirror.rows("totals").values()), None)
@@ -338,13 +379,13 @@ class TopApp(App[None]):
         """Nothing was asked for."""
         self._close_prompt()
 
-    def on_prompt_taken(self, message: Prompt.Taken) -> None:
+    async def on_prompt_taken(self, message: Prompt.Taken) -> None:
         """Do what was typed; a slip is said, and the line stays to be corrected."""
         try:
             if message.kind == "/":
                 self._filter(message.text)
             else:
-                self.go(parse_command(message.text))
+                await self.go(parse_command(message.text))
         except InvalidArgument as error:
             self.report(error)
             return
@@ -365,7 +406,7 @@ class TopApp(App[None]):
         """Say what went wrong, and what to do."""
         self.notify(error.hint or "", title=error.message, severity="error", markup=False, timeout=8)
 
-    def go(self, place: Place) -> None:
+    async def go(self, place: Place) -> None:
         """To a place of the command line.
 
         Raises:
@@ -376,7 +417,7 @@ class TopApp(App[None]):
         elif place.screen == "help":
             self.call_later(self.action_help)
         elif place.screen in MODES:
-            self.switch_mode(place.screen)
+            await self.switch_mode(place.screen)
             if place.argument and self.here is not None:
                 self.here.apply_filter(place.argument)
         else:

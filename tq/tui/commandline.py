@@ -13,6 +13,9 @@ class Place(NamedTuple):
     argument: str = ""
 
 
+HOME = Place("queues")
+
+
 class Word(NamedTuple):
     """One word of the command line."""
 
@@ -22,18 +25,22 @@ class Word(NamedTuple):
     """What follows the word: "", "queue", "worker", "id" or "selector"."""
     help: str
     is_optional: bool = False
+    verb: tuple[str, ...] = ()
+    """The verb of tq that prints the same; empty: there is none."""
+    form: str = "{}"
+    """What follows the word, as the verb takes it."""
 
 
 WORDS = (
-    Word(("queues", "q", "1"), "queues", "", "all queues"),
-    Word(("queue",), "queue", "queue", "one queue"),
-    Word(("workers", "w", "2"), "workers", "", "all workers"),
-    Word(("worker",), "worker", "worker", "one worker"),
-    Word(("dead", "d", "3"), "dead", "selector", "dead letters by error", is_optional=True),
-    Word(("tasks", "t", "4"), "tasks", "selector", "search tasks", is_optional=True),
-    Word(("task", "id"), "task", "id", "one task"),
-    Word(("activity", "ops", "5"), "activity", "", "operations and audit"),
-    Word(("doctor",), "doctor", "", "connection, versions, delays"),
+    Word(("queues", "q", "1"), "queues", "", "all queues", verb=("queue", "list")),
+    Word(("queue",), "queue", "queue", "one queue", verb=("task", "list"), form='queue:"{}" state:pending,failed'),
+    Word(("workers", "w", "2"), "workers", "", "all workers", verb=("worker", "list")),
+    Word(("worker",), "worker", "worker", "one worker", verb=("worker", "show")),
+    Word(("dead", "d", "3"), "dead", "selector", "dead letters by error", is_optional=True, verb=("dead", "groups")),
+    Word(("tasks", "t", "4"), "tasks", "selector", "search tasks", is_optional=True, verb=("task", "list")),
+    Word(("task", "id"), "task", "id", "one task", verb=("task", "get")),
+    Word(("activity", "ops", "5"), "activity", "", "operations and audit", verb=("op", "list")),
+    Word(("doctor",), "doctor", "", "connection, versions, delays", verb=("stats",)),
     Word(("help", "h", "?"), "help", "", "keys of this screen"),
     Word(("quit", "q!", "exit"), "quit", "", "leave"),
 )
@@ -61,6 +68,14 @@ def parse_command(line: str) -> Place:
             f":{found.names[0]} needs a {found.takes}", hint=f":{found.names[0]} {found.takes.upper()}"
         )
     return Place(found.screen, argument)
+
+
+def verb_of(place: Place) -> list[str]:
+    """The arguments of tq that print what a place shows; empty if none do."""
+    word = next((word for word in WORDS if word.screen == place.screen and word.verb), None)
+    if word is None:
+        return []
+    return [*word.verb, "--", word.form.format(place.argument)] if place.argument else list(word.verb)
 
 
 def completions(line: str, queues: Iterable[str], workers: Iterable[str]) -> list[str]:

@@ -50,13 +50,30 @@ class Disconnected(NamedTuple):
     reason: str
 
 
+class Noted(NamedTuple):
+    """Something that the person should know of the feed itself."""
+
+    text: str
+
+
 class Refused(NamedTuple):
     """The broker does not give what was asked for; the feed has ended."""
 
     error: TqError
 
 
-Told = Frame | Connected | Disconnected | Refused
+Told = Frame | Connected | Disconnected | Noted | Refused
+
+
+class Facts(NamedTuple):
+    """What a feed knows of itself. `kept`: scopes that it brings whatever is watched. `remark`: a few words for the
+    header. `frames` and `received_bytes` so far; `seq` of the last frame."""
+
+    seq: int = 0
+    frames: int = 0
+    received_bytes: int = 0
+    kept: tuple[str, ...] = ()
+    remark: str = ""
 
 
 class Feed(Protocol):
@@ -69,6 +86,10 @@ class Feed(Protocol):
 
     def told(self) -> AsyncIterator[Told]:
         """Everything that happens, until the feed ends."""
+        ...
+
+    def facts(self) -> Facts:
+        """How it goes."""
         ...
 
     async def close(self) -> None:
@@ -94,6 +115,10 @@ class LiveFeed:
         self._hz = 1.0
         self._stream: Stream | None = None
         self._is_closed = False
+        self._seq = 0
+        self._frames = 0
+        self._bytes = 0
+        self._bytes_of_connection = 0
 
     def watch(self, scopes: Sequence[str], hz: float) -> None:
         """See Feed."""
@@ -112,6 +137,7 @@ class LiveFeed:
                 async with stream:
                     async for update in stream:
                         failures = 0
+                        self._count(update.seq, stream.received_bytes)
                         if stream.welcome is not None and stream.welcome is not greeted:
                             greeted = stream.welcome
                             yield Connected(self._greeting(greeted, stream.address))
@@ -125,6 +151,17 @@ class LiveFeed:
                 yield Disconnected(error.message)
                 await asyncio.sleep(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
                 failures += 1
+
+    def _count(self, seq: int, of_connection: int) -> None:
+        self._seq = seq
+        self._frames += 1
+        before = self._bytes_of_connection if of_connection >= self._bytes_of_connection else 0
+        self._bytes += of_connection - before
+        self._bytes_of_connection = of_connection
+
+    def facts(self) -> Facts:
+        """See Feed."""
+        return Facts(self._seq, self._frames, self._bytes)
 
     def _greeting(self, welcome: Welcome, address: str) -> Greeting:
         place = address.partition("://")[2]

@@ -60,6 +60,15 @@ class Mirror:
         """How many rows the scope has beyond those that are sent."""
         return self._left_out.get(scope, 0)
 
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """Those of which something is known."""
+        return tuple(self._rows)
+
+    def whole(self, scope: str) -> Change:
+        """All of a scope, as a frame that begins has it."""
+        return Change(scope, True, list(self.rows(scope).values()), [], self.left_out(scope))
+
     def forget(self, kept: Iterable[str]) -> None:
         """Drop the rows of all scopes but these: nobody watches the others any more."""
         wanted = set(kept)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from tq.tui.screens.activity import ActivityScreen
 from tq.tui.screens.base import TopScreen
 from tq.tui.screens.dead import DeadScreen
+from tq.tui.screens.doctor import DoctorScreen
 from tq.tui.screens.queue import QueueScreen
 from tq.tui.screens.queues import QueuesScreen
 from tq.tui.screens.task import TaskScreen
@@ -22,6 +23,7 @@ MODES: Mapping[str, type[TopScreen]] = {
 """The tabs, in their order: the keys 1, 2, ..."""
 
 OPENS: Mapping[str, Callable[[str], TopScreen]] = {
+    "doctor": lambda _: DoctorScreen(),
     "found": FoundScreen,
     "task": TaskScreen,
     "queue": QueueScreen,

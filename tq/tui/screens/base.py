@@ -9,7 +9,7 @@ from textual.binding import BindingType
 from textual.screen import Screen
 from textual.widget import Widget
 
-from tq.tui.actions import ACTIONS, Target, why_not
+from tq.tui.actions import ACTIONS, Target
 from tq.tui.mirror import Changed, Mirror
 from tq.tui.widgets.footer import Footer, Hint
 from tq.tui.widgets.header import Header
@@ -109,9 +109,8 @@ class TopScreen(Screen[None]):
         """Draw the footer: what can be done here and now."""
         selected = self.selection()
         target = selected.target if selected is not None else None
-        role = self.top.role
         wanted = [action for action in ACTIONS if set(action.targets) & set(self.targets)]
-        acting = [Hint(action.key, action.label, why_not(action, role, target)) for action in wanted]
+        acting = [Hint(action.key, action.label, self.top.why_not(action, target)) for action in wanted]
         looking = [*self.hints, *hints]
         self.query_one(Footer).show([*looking, *acting, Hint(":", "cmd"), Hint("?", "help")])
 

@@ -9,7 +9,7 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from tq.tui.actions import ACTIONS, Action, Tier, why_not
+from tq.tui.actions import ACTIONS, Action, Tier
 from tq.tui.commandline import WORDS
 from tq.tui.screens.base import TopScreen
 
@@ -30,8 +30,6 @@ LOOKING = (
     ("s", "sort by the next column"),
     ("z", "freeze the rows: cells go on, nothing moves"),
     ("f", "follow the row under the cursor"),
-    ("Z", "pause the stream"),
-    ("+ -", "more or fewer frames a second"),
     ("t", "local time or UTC"),
     ("y", "copy the name or id"),
     ("c", "copy the command that prints the same"),
@@ -79,11 +77,9 @@ def help_text(under: TopScreen, top: "TopApp") -> Text:
     mine = [action for action in ACTIONS if set(action.targets) & set(under.targets)]
     text = Text()
     _section(text, f"Keys of this screen: {under.crumb}", [(hint.key, hint.label) for hint in under.hints])
-    _section(
-        text, "Act (upper case: Shift means I am sure)", [_act(one, why_not(one, top.role, target)) for one in mine]
-    )
+    _section(text, "Act (upper case: Shift means I am sure)", [_act(one, top.why_not(one, target)) for one in mine])
     _section(text, "Move", MOVING)
-    _section(text, "Look", LOOKING)
+    _section(text, "Look", (*LOOKING, *top.time_keys))
     _section(text, "Pick", PICKING)
     _section(text, "After :", [(" ".join((word.names[0], word.takes.upper())), word.help) for word in WORDS])
     text.append(f"\nThe same in a shell: {under.command}\n", "bold")

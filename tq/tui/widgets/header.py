@@ -14,7 +14,8 @@ LIVE, STALE, PAUSED, LOST, REPLAY = "LIVE", "STALE", "PAUSED", "LOST", "REPLAY"
 
 
 class Status(NamedTuple):
-    """What the header says. `lag_ms` is the age of what is shown; `link_ms` a round trip, 0 if not known."""
+    """What the header says. `lag_ms` is the age of what is shown; `link_ms` a round trip, 0 if not
+    known; `remark` what the feed says of itself, in a replay where in it one is."""
 
     address: str = ""
     badge: str = ""
@@ -22,10 +23,11 @@ class Status(NamedTuple):
     actor: str = ""
     freshness: str = LIVE
     lag_ms: int = 0
-    link_ms: int = 0
+    link_ms: float = 0.0
     hz: float = 0.0
     now_ms: int = 0
     is_utc: bool = True
+    remark: str = ""
 
 
 class Piece(NamedTuple):
@@ -44,7 +46,7 @@ def status_pieces(status: Status) -> list[Piece]:
         STALE: Piece(f"{STALE} {silent}", "stale"),
         PAUSED: Piece(f"{PAUSED} {silent}", "paused"),
         LOST: Piece(f"{LOST} {silent}", "stale"),
-        REPLAY: Piece(REPLAY, "paused"),
+        REPLAY: Piece(f"{REPLAY} {status.remark}".rstrip(), "paused"),
     }[status.freshness]
     pieces = [Piece("tq", "name"), Piece(plain(status.address), "address")]
     if status.badge:
@@ -54,8 +56,12 @@ def status_pieces(status: Status) -> list[Piece]:
     if status.actor:  # as the audit has it, which may be long: "uid:998 tq for anna@laptop SHA256:..."
         pieces.append(Piece(plain(status.actor), "", 6))
     if status.link_ms:
-        pieces.append(Piece(f"link {status.link_ms} ms", "", 4))
-    pieces += [Piece(f"{status.hz:g} Hz", "", 5), fresh]
+        pieces.append(Piece(f"link {status.link_ms:.{0 if status.link_ms >= 10 else 1}f} ms", "", 4))
+    if status.freshness != REPLAY:
+        pieces.append(Piece(f"{status.hz:g} Hz", "", 5))
+        if status.remark:
+            pieces.append(Piece(plain(status.remark), "badge", 3))
+    pieces.append(fresh)
     if status.now_ms:
         pieces.append(Piece(clock(status.now_ms, is_utc=status.is_utc), "clock", 1))
     return pieces
