@@ -3,6 +3,8 @@
 The broker decides everything; the dashboard shows what the broker says and asks for what the user wants.
 """
 
+import asyncio
+import signal
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import ClassVar, NamedTuple
@@ -129,6 +131,8 @@ class TopApp(App[None]):
         self.call_after_refresh(self._go_to_start)
         self.run_worker(self._listen(), name="feed", exclusive=True)
         self._timer = self.set_interval(CLOCK_SECONDS, self._tell_time)
+        # Else the terminal would stay as it is now: raw, its cursor hidden, its mouse reported.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit, None, 128 + signal.SIGTERM)
 
     async def _go_to_start(self) -> None:
         if self._start != HOME:
@@ -342,7 +346,15 @@ class TopApp(App[None]):
         if len(self.screen_stack) > 1:
             self.pop_screen()
         else:
-            self.exit()
+            self.leave()
+
+    async def action_quit(self) -> None:
+        """Out, from anywhere."""
+        self.leave()
+
+    def leave(self) -> None:
+        """End the dashboard."""
+        self.exit()
 
     def on_app_blur(self) -> None:
         """Nobody looks: slower."""
@@ -413,7 +425,7 @@ class TopApp(App[None]):
             InvalidArgument: there is no such place.
         """
         if place.screen == "quit":
-            self.exit()
+            self.leave()
         elif place.screen == "help":
             self.call_later(self.action_help)
         elif place.screen in MODES:
@@ -442,7 +454,7 @@ class TopApp(App[None]):
             yield SystemCommand(mode.capitalize(), f"key {number}", lambda mode=mode: self.action_mode(mode))
         for name in NAMES:
             yield SystemCommand(f"Theme {name}", "how it looks", lambda name=name: setattr(self, "theme", name))
-        yield SystemCommand("Quit", "key q", self.exit)
+        yield SystemCommand("Quit", "key q", self.leave)
 
 
 _KEYS = {":": "colon", "?": "question_mark", "/": "slash", "Ent": "enter", "Spc": "space"}
