@@ -18,6 +18,7 @@ from textual.timer import Timer
 from tq.client.async_client import AsyncClient
 from tq.model.errors import InvalidArgument, TqError
 from tq.model.identity import Role
+from tq.model.plain import plain
 from tq.model.watching import Finding, Totals
 from tq.tui.acting import Acting
 from tq.tui.actions import ACTIONS, UNDO, Action, Target, why_not
@@ -218,6 +219,8 @@ class TopApp(App[None]):
             if self.client is not None and not self._is_blurred and self.link.is_due(self._clock()):
                 self._measure_link(self.client)
             self.draw_header()
+        if self.here is not None and self.here.is_mounted:
+            self.here.say()  # what is too old to act on can change without a frame
 
     @work(exclusive=True, group="link", exit_on_error=False)
     async def _measure_link(self, client: AsyncClient) -> None:
@@ -283,13 +286,9 @@ class TopApp(App[None]):
         """Retry, purge, hold, ...: what tq/tui/actions.py says, to what is selected here."""
         screen = self.here
         action = next(one for one in ACTIONS if one.id == action_id)
-        if (
-            screen is None
-            or self.screen is not screen
-            or not (set(action.targets) & set(screen.targets) or action is UNDO)
-        ):
+        if screen is None or self.screen is not screen or (action not in screen.refusals() and action is not UNDO):
             return
-        selection = screen.selection()
+        selection = screen.aim(action, screen.selection())
         refusal = self.acting.refusal(action, selection)
         if refusal:
             self.notify(refusal, title=f"{action.key} {action.label}", severity="warning", markup=False, timeout=4)
@@ -416,7 +415,8 @@ class TopApp(App[None]):
 
     def report(self, error: TqError) -> None:
         """Say what went wrong, and what to do."""
-        self.notify(error.hint or "", title=error.message, severity="error", markup=False, timeout=8)
+        hint, message = (plain(text, keep_lines=True) for text in (error.hint or "", error.message))
+        self.notify(hint, title=message, severity="error", markup=False, timeout=8)
 
     async def go(self, place: Place) -> None:
         """To a place of the command line.
