@@ -189,7 +189,8 @@ class _Inspection:
             if state.state is not State.DEAD_LETTER:
                 self._rule(state.group == b"", f"{task_id.hex()} has a group and is {state.state}")
             elif task_id in self.stored:
-                self._rule(state.group in (_group_of(state), OTHER_GROUP), f"{task_id.hex()} is in a wrong group")
+                right = (_group_of(state), _others_of(state), OTHER_GROUP)
+                self._rule(state.group in right, f"{task_id.hex()} is in a wrong group")
                 index.add(DEAD_BY_GROUP_KEY.pack(DeadOrder.GROUP, state.group, state.ended_at_ms, task_id))
                 index.add(DEAD_BY_TIME_KEY.pack(DeadOrder.TIME, state.ended_at_ms, task_id))
                 index.add(DEAD_BY_ID_KEY.pack(DeadOrder.ID, task_id))
@@ -279,6 +280,12 @@ class _Inspection:
         self._rule(max(self.lanes, default=0) < meta.next_lane, "a lane number above the next one")
         self._rule(len(self.numbers) == len(self.queues), "two queues have one name")
         self._rule(max(self.stored, default=b"") <= meta.last_id, "I6: a task above the highest id ever taken")
+
+
+def _others_of(state: TaskState) -> bytes:
+    """The group of what has the same error type, and a message for which there was no room."""
+    error_type = state.history[-1].error_type if state.history else ""
+    return fingerprint(error_type, "(other messages)", "").group
 
 
 def _group_of(state: TaskState) -> bytes:

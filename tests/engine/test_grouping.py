@@ -21,16 +21,24 @@ TRACE = '  File "/srv/http.py", line 212, in post\n'
 
 def groups(rig: Rig) -> dict[bytes, Group]:
     """As a broker that starts now would have them."""
-    loaded = Groups(Changes(rig.rows), rig.bounds.groups_max)
+    loaded = Groups(Changes(rig.rows), rig.bounds)
     loaded.load(sorted(rig.rows.tables[Table.GROUPS].items()))
     return loaded.by_id
 
 
-def kill(rig: Rig, *numbers: int, message: str = "no", queue: str = "default", traceback: str = "") -> None:
+def kill(
+    rig: Rig,
+    *numbers: int,
+    message: str = "no",
+    queue: str = "default",
+    traceback: str = "",
+    error_type: str = "ValueError",
+) -> None:
     """These tasks are submitted, run once and fail for good."""
     worker = rig.worker(f"w{numbers[0]}")
     rig.submit(*(task(number, queue=queue) for number in numbers))
-    worker.nack(*worker.fetch(len(numbers)), message=message, traceback=traceback, is_final=True)
+    failed = worker.fetch(len(numbers))
+    worker.nack(*failed, error_type=error_type, message=message, traceback=traceback, is_final=True)
 
 
 def one(rig: Rig) -> Group:
@@ -184,6 +192,40 @@ def test_the_others_leave_the_group_that_they_were_counted_in() -> None:
     assert groups(rig)[OTHER_GROUP].count == 0
 
 
+ONE_OF_A_TYPE = msgspec.structs.replace(BOUNDS, groups_per_type_max=1)
+
+
+def test_an_error_that_never_says_the_same_twice_leaves_room_for_others() -> None:
+    rig = Rig(bounds=ONE_OF_A_TYPE)
+    kill(rig, 1, message="a")
+    kill(rig, 2, message="b", traceback=TRACE)
+    kill(rig, 3, message="c")
+    kill(rig, 4, message="c", error_type="KeyError")
+    rig.restart()
+    kill(rig, 5, message="d")
+
+    found = {(group.row.error_type, group.row.message): group for group in groups(rig).values()}
+
+    assert {key: group.count for key, group in found.items()} == {
+        ("ValueError", "a"): 1,
+        ("ValueError", "(other messages)"): 3,
+        ("KeyError", "c"): 1,
+    }
+    assert found["ValueError", "(other messages)"].row.place == ""
+
+
+def test_an_empty_group_makes_room_for_another_of_its_type() -> None:
+    rig = Rig(bounds=ONE_OF_A_TYPE)
+    kill(rig, 1, message="a", error_type="KeyError")
+    kill(rig, 2, message="a")
+    purge(rig, 1, 2)
+    kill(rig, 3, message="b")
+
+    found = {(group.row.error_type, group.row.message) for group in groups(rig).values()}
+
+    assert found == {("KeyError", "a"), ("ValueError", "b")}
+
+
 def test_the_emptiest_longest_ago_makes_room() -> None:
     rig = rig_of_two()
     purge(rig, 1, 2)
@@ -244,7 +286,7 @@ def dead(message: str, died_at_ms: int) -> TaskState:
 
 
 def test_a_restored_dead_letter_is_counted_and_nothing_died() -> None:
-    loaded = Groups(Changes(Rows()), 2)
+    loaded = Groups(Changes(Rows()), FEW)
     state = dead("a", NOW_MS)
     loaded.enter(1, id_of(1), state, NOW_MS)
     loaded.leave(1, id_of(1), state)
@@ -255,7 +297,7 @@ def test_a_restored_dead_letter_is_counted_and_nothing_died() -> None:
 
 
 def test_the_group_of_restored_dead_letters_is_made_again_where_it_was_forgotten() -> None:
-    loaded = Groups(Changes(Rows()), 2)
+    loaded = Groups(Changes(Rows()), FEW)
 
     for number, died_at_ms in ((1, NOW_MS), (2, NOW_MS - HOUR), (3, NOW_MS + HOUR)):
         state = dead("a", died_at_ms)
@@ -266,7 +308,7 @@ def test_the_group_of_restored_dead_letters_is_made_again_where_it_was_forgotten
 
 
 def test_a_restored_dead_letter_without_room_for_its_group_is_with_the_others() -> None:
-    loaded = Groups(Changes(Rows()), 1)
+    loaded = Groups(Changes(Rows()), msgspec.structs.replace(BOUNDS, groups_max=1))
     loaded.enter(1, id_of(1), dead("a", NOW_MS), NOW_MS)
 
     assert loaded.restore(1, id_of(2), dead("b", NOW_MS)) == OTHER_GROUP
@@ -280,7 +322,7 @@ def test_a_restored_dead_letter_without_room_for_its_group_is_with_the_others() 
 )
 def test_the_rate_slides_over_the_last_minute(after_ms: int, rate: float) -> None:
     start = NOW_MS - NOW_MS % MINUTE
-    loaded = Groups(Changes(Rows()), 1)
+    loaded = Groups(Changes(Rows()), msgspec.structs.replace(BOUNDS, groups_max=1))
     group = loaded.by_id[loaded.enter(1, id_of(1), dead("a", start), start)]
 
     assert group.deaths_per_minute(start + after_ms) == pytest.approx(rate)
@@ -288,7 +330,7 @@ def test_the_rate_slides_over_the_last_minute(after_ms: int, rate: float) -> Non
 
 def test_the_rate_adds_up_this_minute_and_what_is_left_of_the_one_before() -> None:
     start = NOW_MS - NOW_MS % MINUTE
-    loaded = Groups(Changes(Rows()), 1)
+    loaded = Groups(Changes(Rows()), msgspec.structs.replace(BOUNDS, groups_max=1))
     for number in range(30):
         at_ms = start + number * 4 * SECOND
         group = loaded.by_id[loaded.enter(1, id_of(number), dead("a", at_ms), at_ms)]

@@ -427,14 +427,20 @@ BUGS = [
     Bug(
         "groups with dead letters are forgotten",
         "grouping.py",
-        "            (group_id for group_id in self._empty if group_id != OTHER_GROUP),",
-        "            (group_id for group_id in self.by_id if group_id != OTHER_GROUP),",
+        "(group_id for group_id in self._empty if group_id != OTHER_GROUP)",
+        "(group_id for group_id in self.by_id if group_id != OTHER_GROUP)",
     ),
     Bug(
         "there are as many groups as errors",
         "grouping.py",
-        " >= self._groups_max and not self._forget_one():",
-        " < 0 and not self._forget_one():",
+        " < self._bounds.groups_max:",
+        " >= 0:",
+    ),
+    Bug(
+        "one error type may take all groups",
+        "grouping.py",
+        " < self._bounds.groups_per_type_max:",
+        " >= 0:",
     ),
     Bug(
         "a restarted broker takes all groups for groups with dead letters",

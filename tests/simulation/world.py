@@ -103,7 +103,8 @@ BOUNDS = Bounds(
     sweep_max=64,
     bulk_max=2,
     scan_max=3,
-    groups_max=2,
+    groups_max=3,
+    groups_per_type_max=1,
 )
 """So small that a few tasks meet every bound; but no sweep is cut short, for the model has no notion of that."""
 

@@ -12,6 +12,7 @@ from tests.engine.operations.desk import Desk
 from tests.engine.rig import HOUR, SECOND, Rig, id_of, task
 from tests.engine.rows import Rows
 from tests.storage.samples import END
+from tq.engine.bounds import BOUNDS
 from tq.engine.engine import Engine
 from tq.engine.tables import (
     AUDIT_KEY,
@@ -38,6 +39,7 @@ from tq.engine.tables import (
     Table,
 )
 from tq.model.commands import LogEntry, ReportLog, Submit
+from tq.model.fingerprint import GROUP_BYTES
 from tq.model.operations import Action
 from tq.model.settings import Settings
 from tq.model.task import HIGH, State, StoredTask, TaskOptions, TaskState
@@ -170,6 +172,28 @@ def test_a_dead_letter_that_was_retried_after_its_expiry_need_not_expire(tmp_pat
 
     assert rig.state(1) is State.PENDING
     assert found == []
+    database.close()
+
+
+def test_a_dead_letter_for_whose_message_there_was_no_room_stays_with_the_others_of_its_type(tmp_path: Path) -> None:
+    rig = Rig(bounds=msgspec.structs.replace(BOUNDS, groups_per_type_max=1))
+    worker = rig.worker()
+    for number, message in enumerate(("a", "b"), start=1):
+        rig.submit(task(number))
+        worker.nack(worker.fetch_one(), message=message, is_final=True)
+    database = Database(tmp_path / "db", create=True)
+    database.apply([dict(table) for table in rig.rows.tables])
+    found = examine(database)
+    before = dict(database.scan(Table.GROUPS))
+    plant(database, *((Table.GROUPS, key, None) for key in before))
+
+    examine(database, repair=True)
+
+    after = dict(database.scan(Table.GROUPS))
+    rows = [msgspec.msgpack.decode(value, type=GroupRow) for key, value in after.items() if len(key) == GROUP_BYTES]
+    assert found == []
+    assert after.keys() == before.keys()
+    assert sorted(row.message for row in rows) == ["(other messages)", "a"]
     database.close()
 
 

@@ -199,7 +199,7 @@ def test_more_errors_than_there_may_be_groups_are_grouped_together(tmp_path: Pat
 
     group_dead_letters(database)
 
-    groups = Groups(Changes(database), BOUNDS.groups_max)
+    groups = Groups(Changes(database), BOUNDS)
     groups.load(database.scan(Table.GROUPS))
     assert len(groups.by_id) == BOUNDS.groups_max + 1
     assert groups.by_id[OTHER_GROUP].count == 5

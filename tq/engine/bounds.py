@@ -28,6 +28,8 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     """Index rows that one page or one purge looks at, matching or not: a few ms of the loop."""
     groups_max: int = 1_000
     """Failure groups that are told apart: about 1 MB. Further errors are counted together."""
+    groups_per_type_max: int = 250
+    """Of them, of one error type: one that says something else each time leaves room for others."""
     history_max: int = 512
     """Queues whose second is written to their history in one call: about 3 ms of the loop."""
     count_max: int = 1_000

@@ -1,14 +1,17 @@
 """Failure groups: the dead letters by what killed them, counted as they come and go, and the index that lists them.
 
-There are at most `Bounds.groups_max` groups, whatever errors come. When a new one needs room, that without dead letters
-whose last death is longest ago is forgotten; where all have some, the new error is counted with the "other errors".
-What a task ended with is in its history; this is only the count of it.
+There are at most `Bounds.groups_max` groups, whatever errors come, and of one error type `Bounds.groups_per_type_max`.
+When a new one needs room, that without dead letters whose last death is longest ago is forgotten; where all have some,
+the new error is counted with the "other messages" of its type, or with the "other errors". So an error whose message is
+never the same twice leaves the room of others alone. What a task ended with is in its history; this is only the count.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 import msgspec
 
+from tq.engine.bounds import Bounds
 from tq.engine.changes import Changes
 from tq.engine.tables import GROUP_COUNT_KEY, U32, GroupRow, Table, dead_index_keys
 from tq.model.fingerprint import GROUP_BYTES, OTHER_GROUP, Fingerprint, fingerprint
@@ -16,6 +19,8 @@ from tq.model.task import AttemptRecord, TaskState
 
 MINUTE_MS = 60_000
 OTHER = Fingerprint(OTHER_GROUP, "", "(other errors)", "")
+OTHER_MESSAGES = "(other messages)"
+"""Instead of a message: of the group of those of one error type for whose message there was no room."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode: Callable[[bytes], GroupRow] = msgspec.msgpack.Decoder(GroupRow).decode
@@ -46,14 +51,15 @@ class Groups:
     """All groups, by fingerprint. Single-threaded; reads nothing from the disk once it is loaded.
 
     Args:
-        groups_max: how many errors are told apart, the "other errors" not counted.
+        bounds: how many errors are told apart, the "other errors" not counted.
     """
 
-    def __init__(self, changes: Changes, groups_max: int) -> None:
+    def __init__(self, changes: Changes, bounds: Bounds) -> None:
         self._changes = changes
-        self._groups_max = groups_max
+        self._bounds = bounds
         self.by_id: dict[bytes, Group] = {}
         self._empty: set[bytes] = set()
+        self._of_type: Counter[str] = Counter()  # groups, by error type
         self._touched: dict[bytes, Group] = {}
         self._touched_counts: dict[tuple[bytes, int], Group] = {}
 
@@ -68,6 +74,7 @@ class Groups:
             (group.queues[queue],) = U32.unpack(value)
             group.count += group.queues[queue]
         self._empty = {group.id for group in self.by_id.values() if not group.count}
+        self._of_type.update(group.row.error_type for group in self.by_id.values())
 
     def write(self) -> None:
         """Put what changed among the batch's writes; called once, when the batch is taken."""
@@ -97,7 +104,7 @@ class Groups:
         error = fingerprint_of(state.history)
         group = self._group_of(error, task_id, now_ms)
         row = group.row
-        row.place = error.place if group.id != OTHER_GROUP else ""
+        row.place = error.place if group.id == error.group else ""
         row.last_died_at_ms, row.sample = now_ms, task_id
         row.dead_total += 1
         minute = now_ms // MINUTE_MS
@@ -166,32 +173,50 @@ class Groups:
 
     def _group_of(self, error: Fingerprint, task_id: bytes, died_at_ms: int) -> Group:
         group = self.by_id.get(error.group)
-        if group is not None:
-            return group
-        if len(self.by_id) - (OTHER_GROUP in self.by_id) >= self._groups_max and not self._forget_one():
+        if group is None and not self._has_room_for(error.error_type):
+            error = others_of(error.error_type)
+            group = self.by_id.get(error.group)
+        if group is None and not self._has_room():
             error = OTHER
-            other = self.by_id.get(OTHER_GROUP)
-            if other is not None:
-                return other
-        row = GroupRow(error.error_type, error.message, error.place, died_at_ms, died_at_ms, task_id)
-        group = self.by_id[error.group] = Group(error.group, row)
+            group = self.by_id.get(OTHER_GROUP)
+        if group is None:
+            row = GroupRow(error.error_type, error.message, error.place, died_at_ms, died_at_ms, task_id)
+            group = self.by_id[error.group] = Group(error.group, row)
+            self._of_type[error.error_type] += 1
         return group
 
-    def _forget_one(self) -> bool:
-        """Make room by the group without dead letters whose last death is longest ago; False if all have some."""
-        known = self.by_id
-        oldest = min(
-            (group_id for group_id in self._empty if group_id != OTHER_GROUP),
-            key=lambda group_id: (known[group_id].row.last_died_at_ms, group_id),
-            default=None,
+    def _has_room_for(self, error_type: str) -> bool:
+        """For another group of this type, whatever others there are."""
+        if self._of_type[error_type] < self._bounds.groups_per_type_max:
+            return True
+        return self._forget_one_of(
+            group_id for group_id in self._empty if self.by_id[group_id].row.error_type == error_type
         )
+
+    def _has_room(self) -> bool:
+        if len(self.by_id) - (OTHER_GROUP in self.by_id) < self._bounds.groups_max:
+            return True
+        return self._forget_one_of(group_id for group_id in self._empty if group_id != OTHER_GROUP)
+
+    def _forget_one_of(self, empty: Iterable[bytes]) -> bool:
+        """Make room by one of these groups: that whose last death is longest ago. False if there are none."""
+        known = self.by_id
+        oldest = min(empty, key=lambda group_id: (known[group_id].row.last_died_at_ms, group_id), default=None)
         if oldest is None:
             return False
-        del known[oldest]
+        error_type = known.pop(oldest).row.error_type
+        self._of_type[error_type] -= 1
+        if not self._of_type[error_type]:
+            del self._of_type[error_type]  # there is no end of types
         self._empty.remove(oldest)
         self._touched.pop(oldest, None)
         self._changes.delete(Table.GROUPS, oldest)
         return True
+
+
+def others_of(error_type: str) -> Fingerprint:
+    """The group of the errors of a type for whose messages there was no room."""
+    return fingerprint(error_type, OTHER_MESSAGES, "")
 
 
 def fingerprint_of(history: tuple[AttemptRecord, ...]) -> Fingerprint:

@@ -120,7 +120,7 @@ class Ledger:
         self.stacks = Stacks()
         self.session = 0  # the connection whose request is being stepped; 0: none
         self.actors: dict[int, Actor] = {}  # by session, those who said who they are
-        self.groups = Groups(self.changes, bounds.groups_max)
+        self.groups = Groups(self.changes, bounds)
         self.tokens: dict[bytes, TokenRow] = {}  # by id
         self.audit_floor = b""  # no row of AUDIT is earlier: reading starts above tombstones
         self.audit_due_ms: int | None = None  # when the first of them is too old; None: there is no row

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import msgspec
 
 from tq.engine.bounds import BOUNDS
-from tq.engine.grouping import OTHER, fingerprint_of
+from tq.engine.grouping import OTHER, fingerprint_of, others_of
 from tq.engine.tables import GROUP_COUNT_KEY, U32, GroupRow, Table
 from tq.model.fingerprint import GROUP_BYTES, OTHER_GROUP, Fingerprint
 from tq.model.task import State, TaskState
@@ -48,7 +48,7 @@ class GroupCount:
             return b""
         if state.group == OTHER_GROUP:
             return OTHER_GROUP  # there was no room for its own once
-        error = fingerprint_of(state.history).group
+        error = _error_of(state).group
         if error == state.group or error in self._rows or error in self._made:
             return error
         return error if len(self._rows) + len(self._made) < BOUNDS.groups_max else OTHER_GROUP
@@ -61,7 +61,7 @@ class GroupCount:
             return
         made = self._made.get(state.group)
         if made is None:
-            error: Fingerprint = OTHER if state.group == OTHER_GROUP else fingerprint_of(state.history)
+            error = _error_of(state)
             at_ms = state.ended_at_ms
             made = GroupRow(error.error_type, error.message, error.place, at_ms, at_ms, record.id)
             self._made[state.group] = made
@@ -95,3 +95,12 @@ class GroupCount:
                 right = msgspec.structs.replace(row, dead_total=dead[group])
                 what = f"group {group.hex()} says that {row.dead_total:,} died, counted {dead[group]:,}"
                 yield Mismatch(what, Table.GROUPS, group, encode(right))
+
+
+def _error_of(state: TaskState) -> Fingerprint:
+    """What the group that a dead letter says it is in stands for."""
+    if state.group == OTHER_GROUP:
+        return OTHER
+    own = fingerprint_of(state.history)
+    others = others_of(own.error_type)
+    return others if state.group == others.group else own

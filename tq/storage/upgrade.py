@@ -31,7 +31,7 @@ def group_dead_letters(database: Database, batch_tasks: int = BATCH_TASKS) -> No
     such state is damaged, and left to `tq doctor`.
     """
     changes = Changes(database)
-    groups = Groups(changes, BOUNDS.groups_max)
+    groups = Groups(changes, BOUNDS)
     for done, (key, _) in enumerate(database.scan(Table.DEAD), start=1):
         queue, _, task_id = DEAD_KEY.unpack(key)
         state = _dead_state(database.get(Table.STATES, task_id))
