@@ -5,6 +5,7 @@ was, and taken once, it checks. An undo it predicts, as far as the engine has wa
 """
 
 import copy
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -32,11 +33,15 @@ def shape_of(task: "PlainTask") -> Shape:
 
 @dataclass
 class PlainSet:
-    """What a preview froze: the tasks, with their shape and how often each had been leased."""
+    """What a preview froze: the tasks, with their shape and how often each had been leased.
+
+    `were_away`: those that another operation took and an undo put back. A walk may have come by meanwhile.
+    """
 
     action: Action
     members: dict[bytes, tuple[Shape, int]]
     expires_at: int = 0
+    were_away: set[bytes] = field(default_factory=set)
 
 
 @dataclass
@@ -88,9 +93,11 @@ class PlainOperations:
         self.prepared[token] = frozen
 
     def is_untouched(self, model: "PlainModel", frozen: PlainSet, task_id: bytes) -> bool:
-        """Whether a task is where it was, and never was leased since."""
+        """Whether a task is where it was, all the time, and never was leased since."""
         task = model.tasks.get(task_id)
-        return task is not None and frozen.members[task_id] == (shape_of(task), task.leased) and task.lease is None
+        if task is None or task_id in frozen.were_away:
+            return False
+        return frozen.members[task_id] == (shape_of(task), task.leased) and task.lease is None
 
     def move(self, model: "PlainModel", operation_id: bytes, task_id: bytes) -> None:
         """The engine has moved a task."""
@@ -131,6 +138,8 @@ class PlainOperations:
             ):
                 model.put_back(task, before)
                 operation.done += 1
+                for frozen in self._all_sets():
+                    frozen.were_away.add(task_id)
 
     def end(self, model: "PlainModel", operation_id: bytes, *, is_whole: bool) -> None:
         """The engine says that it is over; `is_whole`: and that nobody stopped it."""
@@ -143,6 +152,11 @@ class PlainOperations:
             assert not [task_id for task_id in left if self.is_untouched(model, operation.frozen, task_id)], (
                 "an operation that says it is done has left tasks behind"
             )
+
+    def _all_sets(self) -> Iterator[PlainSet]:
+        yield from self.previews.values()
+        yield from self.prepared.values()
+        yield from (operation.frozen for operation in self.all.values())
 
     def restart(self) -> None:
         """Previews end with their broker."""
