@@ -25,12 +25,24 @@ from tq.model.commands import (
     Submit,
     UndoOperation,
     Wait,
+    Why,
     WorkerHello,
 )
 from tq.model.errors import AccessDenied, SelectorInvalid, TaskNotFound
 from tq.model.identity import Actor
+from tq.model.insight import Because
 from tq.model.operations import Action, Overrides
-from tq.model.replies import OperationPage, OperationReply, Prepared, QueuePage, Reply, Submitted, TaskPage, TaskReply
+from tq.model.replies import (
+    OperationPage,
+    OperationReply,
+    Prepared,
+    QueuePage,
+    Reply,
+    Submitted,
+    TaskPage,
+    TaskReply,
+    WhyReply,
+)
 
 CONFINED = 7
 ACTOR = Actor("token:mail", "tcp 10.0.0.7", ("mail*", "news"))
@@ -158,3 +170,14 @@ def test_operations_on_other_queues_are_neither_seen_nor_stopped_nor_undone(rig:
     for request in (GetOperation(1, operation), CancelOperation(1, operation), UndoOperation(1, operation)):
         with pytest.raises(AccessDenied, match=f"operation {operation} concerns other queues"):
             ask(rig, request)
+
+
+def test_why_a_task_waits_names_no_other_queues(rig: Rig) -> None:
+    rig.worker(queues={"bank": 10, "news": 9, "mail": 0})
+
+    reply = ask(rig, Why(1, id_of(1)))
+
+    assert isinstance(reply, WhyReply)
+    first = next(each for each in reply.explanation.reasons if each.code == Because.OTHER_QUEUES_FIRST)
+    assert first.text == "its workers serve other queues first, which have tasks too: news"
+    assert first.count == 2

@@ -89,7 +89,9 @@ def test_without_a_handler_it_says_whether_a_worker_a_deploy_or_a_queue_is_missi
     assert reason(rig, Because.NO_HANDLER).text == "no worker is connected"
 
     rig.worker("a", types=("other",))
-    assert reason(rig, Because.NO_HANDLER).text == "none of the 1 connected worker has a handler of 'mail'"
+    assert reason(rig, Because.NO_HANDLER).text == "the one connected worker has no handler of 'mail'"
+    rig.worker("a2", types=("other",))
+    assert reason(rig, Because.NO_HANDLER).text == "none of 2 workers has a handler of 'mail'"
 
     rig.worker("b", queues={"elsewhere": 0})
     elsewhere = reason(rig, Because.NO_HANDLER)

@@ -178,6 +178,16 @@ def test_the_sample_is_there_whatever_left() -> None:
     assert one(rig).sample == id_of(1)
 
 
+def test_no_sample_is_better_than_one_of_another_queue() -> None:
+    rig = Rig()
+    kill(rig, 1, queue="b")
+    for number in range(2, 23):
+        rig.pass_time(MINUTE)
+        kill(rig, number, queue="a")
+
+    assert (one(rig, "queue:b").count, one(rig, "queue:b").sample) == (1, b"")
+
+
 def test_a_sample_that_died_again_of_something_else_is_none() -> None:
     rig = Rig()
     kill(rig, 1, 2)

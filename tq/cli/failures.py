@@ -8,12 +8,12 @@ from tq.cli.listing import Cell, Column, View, emit
 from tq.cli.options import ColorOption, ConfigFile, OutputOption, Url
 from tq.cli.reach import reach
 from tq.cli.selection import complete_selector, read_selector
-from tq.cli.task_view import error_line
 from tq.cli.terminal import say
 from tq.cli.words import counted
 from tq.model.commands import BATCH_MAX
 from tq.model.groups import FailureGroup, GroupOrder, parse_for_groups
 from tq.model.ids import format_id
+from tq.views.errors import error_line
 from tq.views.moments import NONE, ago, now_ms, rounded
 
 _GROUP_DIGITS = 8
@@ -110,7 +110,7 @@ def group_record(group: FailureGroup) -> dict[str, object]:
         "first_died_at_ms": group.first_died_at_ms,
         "last_died_at_ms": group.last_died_at_ms,
         "deaths_per_minute": group.deaths_per_minute,
-        "sample": format_id(group.sample),
+        "sample": format_id(group.sample) if group.sample else None,
         "dead_total": group.dead_total,
         "retried_total": group.retried_total,
     }

@@ -45,7 +45,7 @@ def cut_down(actor: Actor, reply: Reply | None) -> Reply | None:
     """The reply without what the actor may not see."""
     match reply:
         case QueuePage():
-            may_see = _test_of(actor.queues)
+            may_see = sees(actor)
             return msgspec.structs.replace(reply, queues=[queue for queue in reply.queues if may_see(queue.name)])
         case OperationPage():
             own = [operation for operation in reply.operations if _is_within(actor, operation.queues)]
@@ -91,7 +91,7 @@ def _named_queues(request: Any) -> list[str]:
 
 def _check_tasks(ledger: Ledger, actor: Actor, ids: Iterable[bytes]) -> None:
     """Tasks that do not exist are no secret: what is asked for says so."""
-    may_touch = _test_of(actor.queues)
+    may_touch = sees(actor)
     for task_id in ids:
         record = ledger.find_or_none(task_id)
         if record is not None and not may_touch(record.stored.spec.queue):
@@ -106,15 +106,20 @@ def _check_operation(ledger: Ledger, actor: Actor, name: str) -> None:
 
 def _is_within(actor: Actor, counts: Sequence[QueueCount]) -> bool:
     """Whether an operation concerns only queues of the actor. Of very many queues its record does not name all."""
-    may_touch = _test_of(actor.queues)
+    may_touch = sees(actor)
     return len(counts) < QUEUES_SHOWN_MAX and all(may_touch(count.queue) for count in counts)
 
 
 def _check_queues(actor: Actor, names: Iterable[str]) -> None:
-    may_touch = _test_of(actor.queues)
+    may_touch = sees(actor)
     for name in names:
         if not may_touch(name):
             raise beyond(actor, f"queue {name[:200]!r} is not one of them")
+
+
+def sees(actor: Actor) -> Callable[[str], bool]:
+    """Whether an actor may know of a queue, by its name."""
+    return _test_of(actor.queues) if actor.queues else lambda _name: True
 
 
 @lru_cache(maxsize=1_024)

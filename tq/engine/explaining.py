@@ -5,6 +5,7 @@ from itertools import islice
 
 import msgspec
 
+from tq.engine.confining import sees
 from tq.engine.ledger import Ledger, Record
 from tq.engine.places import tasks_ahead
 from tq.engine.queues import Queue
@@ -142,8 +143,8 @@ def _nobody(ledger: Ledger, record: Record, draining: list[Worker]) -> Reason:
         text = f"workers have a handler of {spec.task_type!r}, but none of them serves queue {spec.queue!r}"
         hint = f"start one with --queues {spec.queue}, or without --queues"
     else:
-        have = "worker has" if len(connected) == 1 else "workers have"
-        text = f"none of the {len(connected):,} connected {have} a handler of {spec.task_type!r}"
+        who = "the one connected worker has no" if len(connected) == 1 else f"none of {len(connected):,} workers has a"
+        text = f"{who} handler of {spec.task_type!r}"
         hint = "deploy an application with it; tq worker list -o json shows what each can run"
     return Reason(code=Because.NO_HANDLER, text=text, hint=hint, count=len(elsewhere), workers=_names(elsewhere))
 
@@ -162,10 +163,10 @@ def _in_line(ledger: Ledger, record: Record, takers: list[Worker], now_ms: int) 
         yield _not_asking(idle)
     before = sorted({name for profile in profiles for name in _served_before(ledger, profile.priorities, record)})
     if before:
-        shown = ", ".join(before[:NAMES_MAX])
+        names = ", ".join(list(filter(sees(ledger.actor), before))[:NAMES_MAX])
         yield Reason(
             code=Because.OTHER_QUEUES_FIRST,
-            text=f"its workers serve other queues first, which have tasks too: {shown}",
+            text="its workers serve other queues first, which have tasks too" + (f": {names}" if names else ""),
             hint="give this queue a higher priority in --queues, or workers of its own",
             count=len(before),
         )

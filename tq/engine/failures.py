@@ -104,16 +104,14 @@ def _shown(ledger: Ledger, group: Group, count: int, wanted: frozenset[int] | No
 
 
 def _sample(ledger: Ledger, group: Group, wanted: frozenset[int] | None) -> bytes:
-    """A dead letter of a group: the latest to die, of a wanted queue where one of the latest is."""
+    """The latest dead letter of a group, in a wanted queue; empty if none of the latest few is in one."""
     key = DEAD_BY_GROUP_KEY.pack(DeadOrder.GROUP, group.id, group.row.last_died_at_ms, group.row.sample)
     if wanted is None and ledger.changes.get(Table.DEAD_INDEX, key) is not None:
         return group.row.sample
     start = DEAD_BY_GROUP_KEY.pack(DeadOrder.GROUP, group.id, 0, bytes(16))
     end = start[:9] + b"\xff" * 25
     rows = ledger.changes.range(Table.DEAD_INDEX, start, end, _SAMPLES_READ if wanted else 1, is_descending=True)
-    ids = [key[-16:] for key, _ in rows]
-    if wanted is not None:
-        for task_id in ids:
-            if ledger.lane_of(ledger.find(task_id).stored).queue.number in wanted:
-                return task_id
-    return ids[0]
+    ids = (key[-16:] for key, _ in rows)
+    if wanted is None:
+        return next(ids)
+    return next((each for each in ids if ledger.lane_of(ledger.find(each).stored).queue.number in wanted), b"")

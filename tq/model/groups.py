@@ -39,7 +39,7 @@ class FailureGroup(msgspec.Struct, frozen=True, kw_only=True):
     first_died_at_ms: int
     last_died_at_ms: int
     deaths_per_minute: float  # over the last minute
-    sample: bytes  # the id of a dead letter that is there now, the latest where possible
+    sample: bytes  # the id of one of them, the latest; empty if the latest 20 of the group are in other queues
     dead_total: int  # since the group is known, those that have left included
     retried_total: int  # of these
 
