@@ -69,6 +69,29 @@ def test_a_selector_is_purged_and_an_undo_brings_it_back(broker: RunningBroker, 
     assert broker.client.operation(name).reason == "sent twice"
 
 
+@pytest.mark.parametrize(
+    ("typed", "code", "states"), [("n\r", 1, {State.CANCELLED}), ("y\r", 0, {State.PENDING})], ids=["no", "yes"]
+)
+def test_on_a_terminal_an_undo_asks_whether_it_is_the_one(
+    broker: RunningBroker, queue: str, waiting: list[str], typed: str, code: int, states: set[State]
+) -> None:
+    call_tq("queue", "purge", queue, "--yes", "-u", broker.address)
+    with on_terminal("undo", _latest(broker), "-u", broker.address, columns=120) as terminal:
+        terminal.read_until("a purge of 12 tasks")
+        terminal.type(typed)
+        ended = terminal.end()
+
+    assert (ended, _states(broker, queue)) == (code, states)
+
+
+def test_an_undo_that_was_agreed_to_asks_nothing(broker: RunningBroker, queue: str, waiting: list[str]) -> None:
+    call_tq("queue", "purge", queue, "--yes", "-u", broker.address)
+    with on_terminal("undo", _latest(broker), "--yes", "-u", broker.address, columns=120) as terminal:
+        assert terminal.end() == 0
+
+    assert _states(broker, queue) == {State.PENDING}
+
+
 def test_a_dry_run_says_what_would_be_done_and_does_nothing(
     broker: RunningBroker, queue: str, waiting: list[str]
 ) -> None:

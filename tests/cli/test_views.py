@@ -159,6 +159,15 @@ def test_a_dead_letter_shows_the_first_line_of_its_error() -> None:
     assert sample_line(task, NOW_MS) == f"  {ID_TEXT}  send_email  1s ago  ValueError: no"
 
 
+def test_a_dead_letter_that_was_resubmitted_says_so_before_it_is_retried_as_well() -> None:
+    task = msgspec.structs.replace(summary(State.DEAD_LETTER, error_type="ValueError"), resubmitted_as=ID)
+
+    assert _row(dead_view(NOW_MS), task)["ERROR"] == "(resubmitted) ValueError"
+    assert _row(tasks_view(NOW_MS), task)["ERROR"] == "(resubmitted) ValueError"
+    assert sample_line(task, NOW_MS).endswith("  (resubmitted) ValueError")
+    assert summary_record(task)["resubmitted_as"] == ID_TEXT
+
+
 @pytest.mark.parametrize("state", [State.COMPLETED, State.DEAD_LETTER, State.CANCELLED])
 def test_an_outcome_is_one_sentence_for_people_and_a_record_for_scripts(state: State) -> None:
     is_dead = state is State.DEAD_LETTER

@@ -9,11 +9,12 @@ from tq.cli.exits import Exit, of_bulk
 from tq.cli.groups import NounGroup
 from tq.cli.listing import emit, emit_one
 from tq.cli.operation_view import SHORT, operation_fields, operation_record, operations_view
-from tq.cli.options import ColorOption, ConfigFile, OutputOption, Reason, Url
+from tq.cli.options import ColorOption, ConfigFile, OutputOption, Reason, Url, Yes
 from tq.cli.reach import reach
-from tq.cli.terminal import say
-from tq.model.operations import UNDO_RATE, OperationState
-from tq.views.moments import now_ms
+from tq.cli.terminal import can_ask, confirm, say
+from tq.cli.words import counted
+from tq.model.operations import UNDO_RATE, Operation, OperationState
+from tq.views.moments import ago, now_ms
 
 app = typer.Typer(cls=NounGroup, no_args_is_help=True)
 
@@ -65,6 +66,7 @@ def undo(
     operation: OperationName,
     reason: Reason = "",
     rate: Rate = UNDO_RATE,
+    is_agreed: Yes = False,
     url: Url = None,
     config: ConfigFile = None,
 ) -> None:
@@ -77,11 +79,26 @@ def undo(
     \b
     A retry, purge or cancel can be undone until its tasks leave the trash (persistence.cancelled_retention_hours).
     Tasks that started, or that anything else has moved since, stay where they are. An operation that still runs is
-    stopped first. Exits 7 if some tasks stay, 5 if all do.
+    stopped first. On a terminal it asks, with what the operation was; elsewhere nothing needs to be agreed to. Exits 7
+    if some tasks stay, 5 if all do.
     """
     with reach(url, config) as client:
+        if not is_agreed and can_ask():
+            _ask(client.operation(operation))
         ended = follow(client, client.undo(operation, reason, rate))
     say(conclusion(ended, "task"))
     if ended.state is OperationState.CANCELLED:
         raise typer.Exit(Exit.FAILED)
     raise typer.Exit(of_bulk(ended.done, ended.skipped))
+
+
+def _ask(found: Operation) -> None:
+    """Whether this is the one to take back: a beginning of an id is easily mistyped. What cannot be undone is for the
+    broker to refuse.
+
+    Raises:
+        typer.Exit: the answer was no.
+    """
+    if found.undo_until_ms and found.undone_by is None:
+        what = f"{found.action} of {counted(found.done, 'task')} ({found.target}), {ago(found.started_at_ms, now_ms())}"
+        confirm(f"Take back operation {found.id.hex()[:SHORT]}, a {what}, by {found.actor}?", is_agreed=False)

@@ -9,6 +9,7 @@ from tq.cli.listing import Cell, Column, View
 from tq.model.durations import format_ms
 from tq.model.ids import format_id
 from tq.model.task import AttemptRecord, Outcome, State, TaskSummary, TaskView, tier_of
+from tq.views.errors import error_line, summary_error
 from tq.views.moments import NONE, ago, clock, took
 from tq.views.payloads import as_text, decoded, size
 
@@ -42,6 +43,7 @@ def summary_record(task: TaskSummary) -> dict[str, object]:
     return {
         **msgspec.structs.asdict(task),
         "id": format_id(task.id),
+        "resubmitted_as": _id_or_none(task.resubmitted_as),
         "state": task.state.value,
         "submitted_at_ms": task.submitted_at_ms or None,
         "scheduled_at_ms": task.scheduled_at_ms or None,
@@ -61,7 +63,7 @@ def tasks_view(now_ms: int) -> View[TaskSummary]:
             Cell(str(task.attempt)),
             Cell(_when(task, now_ms)),
             Cell(task.worker or NONE),
-            Cell(error_line(task.error_type, task.message)),
+            Cell(summary_error(task)),
         )
 
     columns = (
@@ -96,7 +98,7 @@ def dead_view(now_ms: int) -> View[TaskSummary]:
             Cell(ago(task.ended_at_ms, now_ms)),
             Cell(str(task.attempt)),
             Cell(task.group[:GROUP_CHARS] or NONE),
-            Cell(error_line(task.error_type, task.message), "red"),
+            Cell(summary_error(task), "dim" if task.resubmitted_as else "red"),
         )
 
     columns = (
@@ -109,14 +111,6 @@ def dead_view(now_ms: int) -> View[TaskSummary]:
         Column("ERROR", is_elastic=True, least=16),
     )
     return View(columns, cells, summary_record, lambda task: format_id(task.id), "No dead letters.")
-
-
-def error_line(error_type: str, message: str) -> str:
-    """An error on one line: its type and the first line of what it says."""
-    first = message.strip().partition("\n")[0]
-    if error_type and first:
-        return f"{error_type}: {first}"
-    return error_type or first or NONE
 
 
 def task_record(task: TaskView) -> dict[str, object]:
@@ -250,5 +244,5 @@ def outcome_line(outcome: Outcome) -> str:
 
 def sample_line(task: TaskSummary, now_ms: int) -> str:
     """A task in the sample that is shown before something is done to many."""
-    what = error_line(task.error_type, task.message)
+    what = summary_error(task)
     return f"  {format_id(task.id)}  {task.task_type}  {_when(task, now_ms)}" + (f"  {what}" if what != NONE else "")

@@ -72,4 +72,5 @@ def summary_of(record: Record) -> TaskSummary:
         group=state.group.hex() if is_dead else "",
         key=options.key,
         tags=options.tags,
+        resubmitted_as=state.resubmitted_as,
     )

@@ -212,6 +212,7 @@ class TaskSummary(msgspec.Struct, frozen=True, kw_only=True):
     group: str  # of a dead letter: the fingerprint of its error, in hex
     key: str | None
     tags: tuple[str, ...]
+    resubmitted_as: bytes | None = None
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

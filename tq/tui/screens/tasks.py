@@ -18,9 +18,9 @@ from tq.tui.glyphs import Glyphs
 from tq.tui.mirror import Changed, Mirror
 from tq.tui.screens.base import Selection
 from tq.tui.screens.listing import ListScreen, Order
-from tq.tui.shell import command, words_of
 from tq.tui.widgets.footer import Hint
 from tq.tui.widgets.lines import Lines
+from tq.views.errors import summary_error
 
 PAGE = 200
 """Tasks fetched at once; more when the cursor comes near the end."""
@@ -56,7 +56,6 @@ def state_cell(state: State, glyphs: Glyphs) -> Cell:
 
 def task_cells(task: TaskSummary, now_ms: int, glyphs: Glyphs) -> tuple[Cell, ...]:
     """The cells of a task, in the order of COLUMNS."""
-    error = f"{task.error_type}: {task.message}" if task.message else task.error_type
     return (
         Cell(format_id(task.id)),
         state_cell(task.state, glyphs),
@@ -65,7 +64,7 @@ def task_cells(task: TaskSummary, now_ms: int, glyphs: Glyphs) -> tuple[Cell, ..
         Cell(str(task.attempt)),
         Cell(since(task.ended_at_ms or task.submitted_at_ms, now_ms)),
         Cell(task.worker or "-"),
-        Cell(error or "-"),
+        Cell(summary_error(task)),
     )
 
 
@@ -109,7 +108,7 @@ class TasksScreen(ListScreen[TaskSummary]):
     @property
     def command(self) -> str:
         """The same, printed."""
-        return command("tq task list", *words_of(self._filter))
+        return f"tq task list {self._filter}".rstrip()
 
     @property
     def filter_hint(self) -> str:
