@@ -186,6 +186,11 @@ class Terminal:
         """As when its window is dragged."""
         fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 
+    @property
+    def modes(self) -> list[object]:
+        """How the terminal is set: raw or not, echoing or not, and so on."""
+        return list(termios.tcgetattr(self._fd))
+
     def interrupt(self) -> None:
         """Press Ctrl-C, once more each second until it ends.
 

@@ -149,7 +149,7 @@ def test_when_it_is_killed_its_workers_end_too(tmp_path: Path) -> None:
 
 def test_ctrl_c_on_a_terminal_drains_and_exits_0(tmp_path: Path) -> None:
     flags = ("--port", "0", "--data-dir", str(tmp_path / "data"))
-    with on_terminal("up", APP, *flags, columns=160, cwd=ROOT) as terminal:
+    with on_terminal("up", APP, "--no-top", *flags, columns=160, cwd=ROOT) as terminal:
         terminal.read_until("worker_connected")
         terminal.type("\x03")
         code = terminal.end()

@@ -1,6 +1,7 @@
 """The demo: its parts alone, and all of it on this machine's own standard library."""
 
 import io
+import os
 import sys
 from collections.abc import Iterator
 from importlib import import_module
@@ -137,7 +138,7 @@ def _on_library(tmp_path: Path) -> dict[str, str]:
         f"import sysconfig\nlibrary = {str(_library(tmp_path))!r}\nreal = sysconfig.get_path\n"
         "sysconfig.get_path = lambda name, *rest: library if name == 'stdlib' else real(name, *rest)\n"
     )
-    return environment(PYTHONPATH=str(hook))
+    return environment(PYTHONPATH=os.pathsep.join(filter(None, (str(hook), os.environ.get("PYTHONPATH", "")))))
 
 
 def test_without_a_terminal_the_demo_prints_everything_and_exits_0(tmp_path: Path) -> None:
@@ -154,7 +155,9 @@ def test_without_a_terminal_the_demo_prints_everything_and_exits_0(tmp_path: Pat
 
 
 def test_on_a_terminal_the_demo_stays_up_until_ctrl_c(tmp_path: Path) -> None:
-    with on_terminal("up", "--demo", "--port", "0", env=_on_library(tmp_path), cwd=tmp_path, columns=100) as terminal:
+    with on_terminal(
+        "up", "--demo", "--no-top", "--port", "0", env=_on_library(tmp_path), cwd=tmp_path, columns=100
+    ) as terminal:
         terminal.read_until("stay up until Ctrl-C")
         address = terminal.seen.split("export TQ_URL=")[1].split()[0]
         listed = run_tq("dead", "list", "-o", "name", "-u", address)
@@ -162,5 +165,23 @@ def test_on_a_terminal_the_demo_stays_up_until_ctrl_c(tmp_path: Path) -> None:
         code = terminal.end()
 
     assert len(listed.stdout.split()) == 1
+    assert code == 0
+    assert "Traceback" not in terminal.seen
+
+
+def test_on_a_terminal_the_demo_ends_in_the_dashboard_with_its_failures_in_dead(tmp_path: Path) -> None:
+    with on_terminal(
+        "up", "--demo", "--port", "0", env=_on_library(tmp_path), cwd=tmp_path, columns=120, lines=40
+    ) as terminal:
+        report = terminal.read_until("The dashboard opens in")
+        terminal.type("\n")
+        terminal.read_until("worker_connected")
+        terminal.type("3")
+        terminal.read_until("SyntaxError")
+        terminal.type("\x03")
+        code = terminal.end()
+
+    assert "Files that do not parse: 1." in report
+    assert "\x1b[?1049h" not in report, "the alternate screen"
     assert code == 0
     assert "Traceback" not in terminal.seen

@@ -8,17 +8,23 @@ import time
 from asyncio.subprocess import Process
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TextIO
 
 import msgspec
 
+from tq.cli.dashboard import Dashboard, tail
 from tq.cli.demo import DRIVER, demo_environment
 from tq.cli.exits import Exit
 from tq.cli.terminal import is_attended, say
 from tq.model.settings import Settings
 from tq.server.broker import Broker, open_store, prepare_process
 from tq.server.logging import make_logger
+from tq.tui.leaving import Leaving
 from tq.worker.supervisor import SAME_SIGNAL_SECONDS
+
+REPORT_SECONDS: Final = 6.0
+"""How long the report of the demo can be read before the dashboard covers it. It is there again afterwards."""
 
 
 class Plan(NamedTuple):
@@ -27,6 +33,8 @@ class Plan(NamedTuple):
     apps: Sequence[str]
     is_demo: bool
     is_ephemeral: bool
+    log_file: TextIO | None = None
+    """Where broker and workers write their log while a dashboard has the terminal; None: no dashboard."""
 
 
 class Supervisor:
@@ -39,7 +47,7 @@ class Supervisor:
         """
         self._settings = settings
         self._plan = plan
-        self._log = make_logger(settings.log)
+        self._log = make_logger(settings.log, plan.log_file)
         store = open_store(settings, self._log, is_ephemeral=plan.is_ephemeral)
         self._broker = Broker(settings, store, self._log, is_ephemeral=plan.is_ephemeral, takes_next_free_port=True)
         self._parts: dict[str, Process] = {}
@@ -47,6 +55,7 @@ class Supervisor:
         self._stop = asyncio.Event()
         self._signals = 0
         self._signalled_at = 0.0
+        self._dashboard: Dashboard | None = None
         self.exit_code = Exit.OK
 
     async def run(self) -> None:
@@ -67,10 +76,15 @@ class Supervisor:
                 await self._start_worker(app)
             if self._plan.is_demo:
                 await self._start_demo()
+            elif self._plan.log_file is not None:
+                self._watch(self._show_dashboard(self._plan.log_file))
             await self._stop.wait()
         finally:
+            if self._dashboard is not None:
+                await self._dashboard.end()
             await self._stop_parts()
             await self._broker.stop()
+            self._tell_why()
         if self._broker.died.done():
             self._broker.died.result()
 
@@ -86,6 +100,7 @@ class Supervisor:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tq.cli.main", "worker", app, "--end-with-stdin"),
             stdin=asyncio.subprocess.PIPE,  # closed by the kernel if this process is killed
+            stderr=self._plan.log_file,
             env={**self._environment(self._broker.addresses[-1]), **worker_variables(self._settings)},
             # Ctrl-C goes to the whole group of the terminal; the workers must hear of it from here, and once.
             start_new_session=True,
@@ -120,14 +135,52 @@ class Supervisor:
             self.exit_code = Exit.INTERRUPTED
         elif code:
             self.exit_code = Exit.FAILED
-        if code == 0 and is_attended():
+        if code == 0 and self._plan.log_file is not None:
+            await self._let_read()
+            await self._show_dashboard(self._plan.log_file)
+        elif code == 0 and is_attended():
             say("\nThe broker and its workers stay up until Ctrl-C.")
         else:
             self._stop.set()
 
+    async def _let_read(self) -> None:
+        """Leave the report on the terminal until somebody has read it, or has had the time."""
+        say(f"\nThe dashboard opens in {REPORT_SECONDS:.0f} s. Enter: now. Ctrl-C: stop everything.")
+        pressed = asyncio.ensure_future(_pressed_enter())
+        stopped = asyncio.ensure_future(self._stop.wait())
+        await asyncio.wait((pressed, stopped), timeout=REPORT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        for wait in (pressed, stopped):
+            wait.cancel()
+        await asyncio.gather(pressed, stopped, return_exceptions=True)
+
+    async def _show_dashboard(self, log_file: TextIO) -> None:
+        if self._stop.is_set():
+            return
+        address, log_path = self._broker.addresses[-1], Path(log_file.name)
+        self._dashboard = Dashboard(address, log_path)
+        leaving = await self._dashboard.show()
+        if leaving is Leaving.STOP or self._stop.is_set():
+            self._stop.set()
+            return
+        again = f"The dashboard again, in another terminal: tq top {address}"
+        if leaving is None:
+            say("The dashboard has ended unexpectedly. The broker and its workers are not concerned.")
+        say(f"Running without the dashboard until Ctrl-C. Log: {log_path}\n{again}")
+
+    def _tell_why(self) -> None:
+        """Show the end of the log if something failed: the dashboard covered it, and that of a demo goes with it."""
+        if self._plan.log_file is not None and self.exit_code == Exit.FAILED:
+            path = Path(self._plan.log_file.name)
+            say(f"Something failed. The end of {path}:\n{tail(path)}")
+
     def _watch(self, watcher: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(watcher)
         self._watchers.add(task)
+        task.add_done_callback(self._on_watched)
+
+    def _on_watched(self, watcher: asyncio.Task[None]) -> None:
+        if watcher.exception() is not None:  # a defect, or no process could be started; `_stop_parts` raises it
+            self._stop.set()
 
     def _environment(self, address: str) -> dict[str, str]:
         if self._plan.is_demo:
@@ -163,6 +216,15 @@ def worker_variables(settings: Settings) -> dict[str, str]:
         for section, values in sections.items()
         for name, value in msgspec.structs.asdict(values).items()
     }
+
+
+async def _pressed_enter() -> None:
+    loop, pressed = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(sys.stdin.fileno(), pressed.set)
+    try:
+        await pressed.wait()  # what it was is thrown away when the dashboard takes the terminal
+    finally:
+        loop.remove_reader(sys.stdin.fileno())
 
 
 def _end(process: Process, number: signal.Signals) -> None:

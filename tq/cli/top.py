@@ -72,6 +72,7 @@ def top(
     ] = None,
     is_plain: Annotated[bool, typer.Option("--plain", help="Print what the screen shows, as its verb does.")] = False,
     is_json: Annotated[bool, typer.Option("--json", help="The same as JSON.")] = False,
+    log_of_up: Annotated[Path | None, typer.Option("--log-of-up", hidden=True)] = None,  # tq up says it, nobody else
     config: ConfigFile = None,
 ) -> None:
     """Watch and repair a broker: queues, workers, dead letters, tasks, operations.
@@ -98,7 +99,7 @@ def top(
             "the dashboard needs a terminal", hint="for scripts: tq top --once, --plain or --json"
         )
     look = _look(hz, theme, is_utc=not is_local_time)
-    how = _How(look, start, _size(size) if is_once else None)
+    how = _How(look, start, _size(size) if is_once else None, log_of_up)
     if replay is not None:
         _replay(replay, 0 if at is None else duration_ms(at, "--at"), how)
     else:
@@ -106,11 +107,13 @@ def top(
 
 
 class _How(NamedTuple):
-    """How it is shown. `size`: of the one frame that is wanted; None: the dashboard itself."""
+    """How it is shown. `size`: of the one frame that is wanted; None: the dashboard itself. `log_of_up`: it belongs to
+    a `tq up`, whose log is there."""
 
     look: "Look"
     start: "Place"
     size: tuple[int, int] | None
+    log_of_up: Path | None
 
 
 def _check_together(
@@ -198,6 +201,7 @@ def _live(addresses: Sequence[str] | None, role: str, acts_for: str, record: Pat
     from tq.model.identity import Role
     from tq.tui.app import TopApp
     from tq.tui.feed import Feed, LiveFeed
+    from tq.tui.owned import OwnedApp
     from tq.tui.record_feed import RecordingFeed
     from tq.tui.recording import Recorder
 
@@ -224,7 +228,12 @@ def _live(addresses: Sequence[str] | None, role: str, acts_for: str, record: Pat
     with logged_in(hosts, seconds=CONNECT_SECONDS):
         if record is not None:
             feed = RecordingFeed(feed, Recorder(record, time.monotonic))
-        _run(TopApp(feed, how.look, client(RECONNECT_SECONDS), start=how.start), how.size)
+        asking = client(RECONNECT_SECONDS)
+        if how.log_of_up is not None:
+            app: TopApp = OwnedApp(feed, how.look, asking, start=how.start, log_path=str(how.log_of_up))
+        else:
+            app = TopApp(feed, how.look, asking, start=how.start)
+        _run(app, how.size)
 
 
 def _run(app: "TopApp", size: tuple[int, int] | None) -> None:

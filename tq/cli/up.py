@@ -1,5 +1,6 @@
 """`tq up`: a broker and its workers in one command, and the demo on top."""
 
+import os
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -42,6 +43,9 @@ def up(
         str | None,
         typer.Option("--queues", metavar="QUEUES", help="Queues to serve, such as mail:10,default:1.  [default: all]"),
     ] = None,
+    has_no_top: Annotated[
+        bool, typer.Option("--no-top", help="No dashboard, and the log on this terminal.", show_default=False)
+    ] = False,
     host: Host = None,
     port: Port = None,
     data_dir: DataDir = None,
@@ -60,12 +64,17 @@ def up(
     tq up shop:app reports:app --processes 2
     tq up --demo
 
+    On a terminal this opens the dashboard, as tq top does, and the log goes to up.log in the data directory. Closing it
+    asks whether to stop everything.
+
     A busy port is no error: the next free one is taken, and named. Ctrl-C lets the workers finish what they run, then
     stops the broker; a second one hands back at once what still runs.
     """
+    from tq.cli.dashboard import can_show, open_log
     from tq.cli.demo import APP, DEMO_SETTINGS
     from tq.cli.supervise import Plan, Supervisor
     from tq.config.loading import Flag, load_settings
+    from tq.server.listen import check_exposure
 
     with ExitStack() as stack:
         if is_demo and data_dir is None and not is_ephemeral:
@@ -78,6 +87,14 @@ def up(
         ]
         loaded = load_settings(config, flags=[*(DEMO_SETTINGS if is_demo else ()), *flags])
         wanted = dict.fromkeys([*(apps or ()), *((APP,) if is_demo else ())])
-        supervisor = Supervisor(loaded.settings, Plan(list(wanted), is_demo=is_demo, is_ephemeral=is_ephemeral))
+        log_file = None
+        if can_show(os.environ) and not has_no_top:
+            check_exposure(loaded.settings.broker)  # before there is a directory that nobody wanted
+            directory = Path(loaded.settings.persistence.data_dir)
+            if is_ephemeral:
+                directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tq-up-")))
+            log_file = stack.enter_context(open_log(directory))
+        plan = Plan(list(wanted), is_demo=is_demo, is_ephemeral=is_ephemeral, log_file=log_file)
+        supervisor = Supervisor(loaded.settings, plan)
         run_loop(supervisor.run())
     raise typer.Exit(supervisor.exit_code)

@@ -15,16 +15,13 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
-import msgspec
 from structlog.typing import FilteringBoundLogger
 
 from tq.engine.ledger import Disk
-from tq.model.commands import Backup, CreateToken, Hello, RevokeToken, Wait, Watch
-from tq.model.errors import AccessDenied, DiskFull, InternalError, StorageCorrupt, StorageFailed, TqError
-from tq.model.replies import ErrorReply, FromBroker, Reply, StatsReply, Stopping, Welcome, WhyReply
-from tq.model.roles import check_role, direct_requests
-from tq.protocol.codec import encode_frame, to_reply
-from tq.server.admission import READS, SILENT, Condition, declared_unknown, explain_condition, refusals
+from tq.model.errors import DiskFull, InternalError, StorageCorrupt, StorageFailed, TqError
+from tq.model.replies import FromBroker, Reply, Stopping, Welcome
+from tq.protocol.codec import to_reply
+from tq.server.admission import READS, SILENT, Condition, declared_unknown
 from tq.server.alarm import Alarm
 from tq.server.backups import Backups
 from tq.server.clock import Clock
@@ -32,6 +29,7 @@ from tq.server.commits import CommitThread
 from tq.server.gate import Gate
 from tq.server.gathering import Gathering
 from tq.server.greeting import Greeting
+from tq.server.handling import Handling
 from tq.server.intake import Intake
 from tq.server.ports import Core, Session, Taken
 from tq.server.vitals import Vitals
@@ -57,9 +55,6 @@ REOPEN_BYTES_MIN = 8 << 20
 
 SYNC_SECONDS_MAX = 10.0
 """How long a stopping broker waits for a sync that does not end."""
-
-_MAY_BE_LARGE = READS | {Wait}
-_OWN = _MAY_BE_LARGE | {Hello, Backup, CreateToken, RevokeToken, ErrorReply}
 
 
 class _EngineInDoubt(Exception):
@@ -115,7 +110,6 @@ class BrokerLoop:
 
         self._intake = Intake(unsettled_bytes_max)
         self._answers: Answers = {}
-        self._answer_bytes = 0
         self._in_flight: Answers = {}
         self._is_syncing = False  # the commit thread is busy; one sync at a time
         self._is_committing = False  # and answers wait for it
@@ -127,9 +121,14 @@ class BrokerLoop:
         self._gathering = Gathering(self._loop, self._schedule)
         self._sync_timer: asyncio.TimerHandle | None = None
 
-        self._condition = Condition.SERVING
-        self._refusals: dict[type, TqError] = {}
-        self._direct = direct_requests(_OWN)
+        self._handling = Handling(
+            store=self._store,
+            greeting=self._greeting,
+            backups=self._backups,
+            vitals=vitals,
+            sessions=self._intake.sessions,
+            on_access_changed=self._check_access_soon,
+        )
         self._settled: asyncio.Future[None] = self._loop.create_future()
         self.died: asyncio.Future[None] = self._loop.create_future()
         """Fails with the reason when the broker must not go on; never succeeds."""
@@ -179,6 +178,10 @@ class BrokerLoop:
             self._answers.setdefault(session.session_id, []).append(farewell)
             self._schedule()
 
+    def _check_access_soon(self) -> None:
+        """Once the answer to the request that changed it is on its way."""
+        self._loop.call_soon(self.check_access)
+
     # A turn
 
     def _schedule(self) -> None:
@@ -208,28 +211,28 @@ class BrokerLoop:
     def _step_inbox(self) -> None:
         """Step what has arrived, in order, until the turn's time or room for answers is used up."""
         self._now_ms = now_ms = self._clock.now_ms()
-        core, answers, intake = self._core, self._answers, self._intake
+        core, answers, intake, handling = self._core, self._answers, self._intake, self._handling
         step, monotonic, stop_at = core.step, time.monotonic, time.monotonic() + self._turn_seconds_max
-        inbox = intake.take_all() if self._answer_bytes <= ANSWER_BYTES_MAX else []
+        inbox = intake.take_all() if handling.answer_bytes <= ANSWER_BYTES_MAX else []
         for number, (session, taken, size) in enumerate(inbox, 1):
             session_id = session.session_id
             if taken is None:
                 core.disconnect(session_id, now_ms)
                 continue
-            if session.is_stuck and self._condition is not Condition.STOPPING:
+            if session.is_stuck and handling.condition is not Condition.STOPPING:
                 intake.hold((session, taken, size))
                 continue
             replies = answers.get(session_id)
             if replies is None:
                 replies = answers[session_id] = []
-            direct = self._direct[session.access.role, session.access.is_confined]
+            direct = handling.direct[session.access.role, session.access.is_confined]
             for done, request in enumerate(taken, 1):
                 try:
                     if type(request) in direct:
                         reply = step(session_id, request, now_ms)  # type: ignore[arg-type]
                     else:
-                        reply = self._handle(session, request, now_ms)
-                        direct = self._direct[session.access.role, session.access.is_confined]  # it may be another now
+                        reply = handling.handle(core, session, request, now_ms)
+                        direct = handling.direct[session.access.role, session.access.is_confined]  # may be another now
                 except (StorageFailed, StorageCorrupt) as unreadable:
                     reply = self._excuse(session, request, unreadable, unreadable)
                 except TqError as error:
@@ -243,7 +246,7 @@ class BrokerLoop:
                     replies.append(reply)
                 elif type(request) in SILENT:
                     session.outstanding -= 1
-                if monotonic() > stop_at or self._answer_bytes > ANSWER_BYTES_MAX:
+                if monotonic() > stop_at or handling.answer_bytes > ANSWER_BYTES_MAX:
                     rest = [(session, taken[done:], size), *inbox[number:]] if done < len(taken) else inbox[number:]
                     intake.put_back(session, rest)
                     break
@@ -251,48 +254,8 @@ class BrokerLoop:
                 continue
             break
         # Full of answers, it is the end of the commit in flight that makes room.
-        if intake.inbox and not (self._is_committing and self._answer_bytes > ANSWER_BYTES_MAX):
+        if intake.inbox and not (self._is_committing and handling.answer_bytes > ANSWER_BYTES_MAX):
             self._schedule()
-
-    def _handle(self, session: Session, request: Taken, now_ms: int) -> Reply | None:
-        """The requests that are not the engine's alone, or may have long answers, and those refused as things stand, or
-        to this session."""
-        if isinstance(request, ErrorReply):
-            return request
-        access = session.access
-        if not isinstance(request, Hello):
-            try:
-                check_role(access.actor, access.role, type(request))
-            except AccessDenied:
-                if type(request) in SILENT:
-                    return None
-                raise
-        refusal = self._refusals.get(type(request))
-        if refusal is not None:
-            return None if type(request) in SILENT else to_reply(request.request_id, refusal)
-        if isinstance(request, Hello):
-            if request.worker is not None and not self._condition.is_writable:
-                raise DiskFull(self._condition.value, hint="workers are taken again once there is space")
-            return self._greeting.answer(self._core, session, request, now_ms)
-        if isinstance(request, Backup):
-            self._backups.start(session.session_id, request, self._store)
-            self._core.step(session.session_id, request, now_ms)  # which notes who asked
-            return None
-        if session.session_id not in self._intake.sessions and type(request) in READS:
-            return None  # nobody is there to read the answer
-        if isinstance(request, Watch):
-            session.gets_pushes = True
-        step = self._core.step_confined if access.is_confined else self._core.step
-        reply = step(session.session_id, request, now_ms)
-        if isinstance(request, CreateToken | RevokeToken):
-            self._loop.call_soon(self.check_access)  # once its own answer is on its way
-        if isinstance(reply, StatsReply):
-            return msgspec.structs.replace(reply, process=self._vitals.process_stats(len(self._intake.sessions)))
-        if isinstance(reply, WhyReply):
-            reply = explain_condition(reply, self._condition)
-        if reply is not None and type(request) in _MAY_BE_LARGE:
-            self._answer_bytes += len(encode_frame(reply))
-        return reply
 
     def _excuse(self, session: Session, request: Taken, cause: Exception, excuse: TqError) -> Reply:
         """The answer to a request that met a defect, or a row that cannot be read: that is no refusal, for a refusal
@@ -321,10 +284,10 @@ class BrokerLoop:
         Raises:
             TqError: the store refused; the answers are still in `_answers`, none of them true.
         """
-        if self._condition.is_writable:
+        if self._handling.condition.is_writable:
             self._now_ms = self._clock.now_ms()
             self._core.advance(self._now_ms)
-        elif self._condition is Condition.READ_ONLY:
+        elif self._handling.condition is Condition.READ_ONLY:
             self._core.show(self._clock.now_ms())
         writes, messages = self._core.take()
         answers = self._answers
@@ -337,12 +300,12 @@ class BrokerLoop:
         requests = self._intake.unsettled
         self._intake.settle()
         # While the disk is full the engine is for reading; it is loaded again before it writes again.
-        is_written = any(writes) and self._condition is not Condition.READ_ONLY
+        is_written = any(writes) and self._handling.condition is not Condition.READ_ONLY
         if is_written:
             self._sync_started_ns = time.perf_counter_ns()
             self._store.apply(writes)
         self._answers = {}
-        self._answer_bytes = 0
+        self._handling.answer_bytes = 0
         if not is_written:
             return answers
         if self._sync == "always":
@@ -407,8 +370,8 @@ class BrokerLoop:
 
     def _arm_timer(self) -> None:
         """See to it that the engine is advanced at its deadline: one timer, no polling."""
-        if not self._condition.is_writable:
-            if self._condition is Condition.STOPPING and self._is_settled() and not self._settled.done():
+        if not self._handling.condition.is_writable:
+            if self._handling.condition is Condition.STOPPING and self._is_settled() and not self._settled.done():
                 self._settled.set_result(None)
             return
         deadline_ms = self._core.next_deadline_ms()
@@ -451,7 +414,7 @@ class BrokerLoop:
     def _abandon(self) -> None:
         """Give up all that was taken since the last commit, and the connections whose state the engine alone held."""
         answers, self._answers = self._answers, {}
-        self._answer_bytes = 0
+        self._handling.answer_bytes = 0
         self._answer_unknown(answers)
         self._intake.take_up_all()
         self._intake.take_all()
@@ -490,9 +453,7 @@ class BrokerLoop:
         return True
 
     def _enter(self, condition: Condition) -> None:
-        self._condition = condition
-        self._refusals = refusals(condition)
-        self._direct = direct_requests(_OWN | self._refusals.keys())
+        self._handling.enter(condition)
         self._vitals.why_not_accepting = condition.value
 
     def note_disk(self, free_bytes: int, bytes_min: int) -> None:
@@ -504,7 +465,7 @@ class BrokerLoop:
         self._vitals.disk_free_bytes = free_bytes
         if self.died.done():
             return
-        match self._condition:
+        match self._handling.condition:
             case Condition.SERVING if free_bytes < bytes_min:
                 self._log.warning("disk_low", free_bytes=free_bytes, min_free_bytes=bytes_min)
                 self._enter(Condition.DISK_LOW)
@@ -526,8 +487,8 @@ class BrokerLoop:
 
     def _tell_of_disk(self, free_bytes: int, bytes_min: int) -> None:
         """Those who watch are to see it, above all when nothing else goes on."""
-        is_read_only = self._condition is Condition.READ_ONLY
-        self._core.note_disk(Disk(self._condition.value, is_read_only, free_bytes, bytes_min))
+        is_read_only = self._handling.condition is Condition.READ_ONLY
+        self._core.note_disk(Disk(self._handling.condition.value, is_read_only, free_bytes, bytes_min))
         if is_read_only:
             self._schedule()
 

@@ -10,20 +10,25 @@ from typing import TYPE_CHECKING
 from tq.client.async_client import AsyncClient
 from tq.model.ids import format_id
 from tq.model.operations import RATE
+from tq.model.patterns import Pattern
 from tq.model.plain import plain
 from tq.model.replies import Prepared
+from tq.model.selector import Field, StateTerm, TextTerm
+from tq.model.task import State
 from tq.model.watching import QueueLive
-from tq.tui.actions import CANCEL, DRAIN, HOLD, PURGE, RETRY, UNDO, Action, Target, Tier, why_not
+from tq.tui.actions import CANCEL, DRAIN, HOLD, PURGE, RETRY, UNDO, Action, Target, Tier
 from tq.tui.columns import Cell
 from tq.tui.figures import length
 from tq.tui.screens.base import Selection
 from tq.tui.screens.confirm import Answer, Confirm, Question
+from tq.tui.shell import command, each, words_of
 
 if TYPE_CHECKING:
     from tq.tui.app import TopApp
 
 NAMED_MAX = 5
 """Things of a selection that a question names one by one."""
+STALE = "what is shown is too old to act on: wait until it is live"
 
 
 class Acting:
@@ -32,20 +37,22 @@ class Acting:
     def __init__(self, top: "TopApp") -> None:
         self._top = top
         self.last_operation = ""
-        """The id of the operation that this session started last, in hex; empty: none."""
+        """The id of the operation that this session started last and can take back, in hex; empty: none."""
 
     def refusal(self, action: Action, selection: Selection | None) -> str:
         """Why it cannot be done now; empty if it can."""
-        if self._top.client is None:
-            return "a recording cannot be changed"
-        if action is UNDO and self.last_operation and (selection is None or selection.target is not Target.OPERATION):
-            return "" if self._top.role.may(action.needs) else why_not(action, self._top.role, Target.OPERATION)
-        why = why_not(action, self._top.role, selection.target if selection is not None else None)
-        if not why and self._top.is_locked and self._tier(action, selection) is not Tier.AT_ONCE:
-            return "what is shown is too old to act on: wait until it is live"
+        target = selection.target if selection is not None else None
+        if action is UNDO and self.last_operation and target is not Target.OPERATION:
+            target = Target.OPERATION
+        why = self._top.why_not(action, target)
+        if not why and self._top.client is None:
+            return "there is no broker to ask"
+        if not why and self._top.is_locked and self.tier(action, selection) is not Tier.AT_ONCE:
+            return STALE
         return why
 
-    def _tier(self, action: Action, selection: Selection | None) -> Tier:
+    def tier(self, action: Action, selection: Selection | None) -> Tier:
+        """How sure the user has to be to do it to this; a cluster or a profile may want to be asked always."""
         greeting = self._top.greeting
         is_one = selection is not None and selection.is_one
         tier = action.one if is_one else action.many
@@ -76,29 +83,41 @@ class Acting:
     # -- tasks --------------------------------------------------------------------------------------------------
 
     async def _operate(self, client: AsyncClient, action: Action, selection: Selection) -> None:
-        selector, ids = _set_of(action, selection)
+        selector, ids = set_of(selection)
         prepared = await client.prepare(action.id, selector, ids)
         if not prepared.count:
             self._top.notify(f"nothing to {action.id} there", markup=False)
             return
-        tier = self._tier(action, selection)
+        tier = self.tier(action, selection)
         answer = Answer("", 0)
         if tier is not Tier.AT_ONCE:
-            given = await self._ask(_question(action, selection, prepared, tier, self._top.now_ms))
+            question = _question(action, selection, prepared, tier, self._top.now_ms)
+            given = await self._ask(question, prepared.expires_at_ms)
             if given is None:
                 return
             answer = given
         operation = await client.commit(prepared.token, answer.reason, answer.rate or RATE)
-        self.last_operation = operation.id.hex()
-        undo = "   U takes it back" if action.undone_by == "undo" else ""
+        name = operation.id.hex()
+        self.last_operation = name if action.undone_by == UNDO.id else ""
+        undo = f"   {UNDO.key} takes it back" if self.last_operation else ""
         self._top.notify(
-            f"operation {self.last_operation[:8]}{undo}",
-            title=f"{action.label}: {prepared.count:,} tasks",
+            f"operation {name[:8]}{undo}",
+            title=f"{action.label}: {prepared.count:,} task{'' if prepared.count == 1 else 's'}",
             markup=False,
         )
 
-    async def _ask(self, question: Question) -> Answer | None:
-        return await self._top.push_screen_wait(Confirm(question, self._top.look.glyphs))
+    async def _ask(self, question: Question, expires_at_ms: int = 0) -> Answer | None:
+        """Ask; None: no. While the question stands the broker may be lost, or the preview become too old: then `y` does
+        not go on, and says why."""
+
+        def why_not_now() -> str:
+            if self._top.is_locked:
+                return STALE
+            if expires_at_ms and self._top.now_ms > expires_at_ms:
+                return "this preview is over: leave with Esc, and ask again to see what is there now"
+            return ""
+
+        return await self._top.push_screen_wait(Confirm(question, self._top.look.glyphs, why_not_now))
 
     # -- the others ---------------------------------------------------------------------------------------------
 
@@ -108,10 +127,11 @@ class Acting:
         free = [name for name in selection.ids if name not in held]
         verb, names = ("hold", free) if free else ("resume", held)
         reason = ""
-        if self._tier(HOLD, selection) is not Tier.AT_ONCE:
-            command = "; ".join(f"tq queue {'pause' if free else 'resume'} {name}" for name in names)
-            facts = [Cell(f"  {name}") for name in names[:NAMED_MAX]]
-            answer = await self._ask(Question(f"{verb} {len(names)} queues?", facts, verb, command))
+        if self.tier(HOLD, selection) is not Tier.AT_ONCE:
+            facts = _named(names)
+            what = f"{len(names)} queues" if len(names) > 1 else "this queue"
+            typed = each(f"tq queue {'pause' if free else 'resume'}", names)
+            answer = await self._ask(Question(f"{verb.capitalize()} {what}?", facts, verb, typed))
             if answer is None:
                 return
             reason = answer.reason
@@ -125,89 +145,115 @@ class Acting:
 
     async def _drain(self, client: AsyncClient, selection: Selection) -> None:
         rows = self._top.mirror.rows(next(iter(self._top.here.scopes), "") if self._top.here is not None else "")
-        names = {one: getattr(rows.get(one), "name", one) for one in selection.ids}
-        facts = [Cell(f"  {name}") for name in list(names.values())[:NAMED_MAX]]
-        facts.append(
-            Cell("They take nothing more, finish what runs, and end. A supervisor may start them again.", "dim")
-        )
-        command = "; ".join(f"tq worker drain {one}" for one in names)
-        answer = await self._ask(Question(f"Drain {len(names)} worker processes?", facts, "drain", command))
+        facts = _named([getattr(rows.get(one), "name", one) for one in selection.ids])
+        facts += [
+            Cell("They take nothing more, finish what runs, and end.", "dim"),
+            Cell("A supervisor may start them again.", "dim"),
+        ]
+        number = len(selection.ids)
+        title = f"Drain {number:,} worker process{'' if number == 1 else 'es'}?"
+        answer = await self._ask(Question(title, facts, "drain", each(DRAIN.command, selection.ids)))
         if answer is None:
             return
-        for one in names:
+        for one in selection.ids:
             await client.drain_worker(one)
-        self._top.notify("they end when they are idle", title=f"draining: {len(names)}", markup=False)
+        self._top.notify("they end when they are idle", title=f"draining: {number:,}", markup=False)
 
     async def _cancel_operation(self, client: AsyncClient, selection: Selection) -> None:
-        facts = [Cell("What it has done stays done, and can be undone.", "dim")]
-        command = "; ".join(f"tq op cancel {one}" for one in selection.ids)
-        answer = await self._ask(Question(f"Stop operation {selection.ids[0][:8]}?", facts, "stop it", command))
+        names = [one[:8] for one in selection.ids]
+        facts = [*_named(names), Cell("What was done stays done, and can be undone.", "dim")]
+        what = f"operation {names[0]}" if len(names) == 1 else f"{len(names)} operations"
+        answer = await self._ask(Question(f"Stop {what}?", facts, "stop", each("tq op cancel", selection.ids)))
         if answer is None:
             return
         for one in selection.ids:
             await client.cancel_operation(one, answer.reason)
+        self._top.notify("what was done stays done", title=f"stopped: {what}", markup=False)
 
     async def _undo(self, client: AsyncClient, selection: Selection | None) -> None:
         is_chosen = selection is not None and selection.target is Target.OPERATION
-        wanted = selection.ids[0] if is_chosen and selection is not None else self.last_operation
-        found = await client.operation(wanted)
+        wanted = selection.ids if is_chosen and selection is not None else (self.last_operation,)
+        found = [await client.operation(one) for one in wanted]
         facts = [
-            Cell(f"  {found.action} {plain(found.target)}: {found.done:,} of {found.total:,} done"),
-            Cell("Each task goes back to where it was, if nothing else has moved it since and it does not run.", "dim"),
+            Cell(f"  {one.action} {plain(one.target)}: {one.done:,} of {one.total:,} done") for one in found[:NAMED_MAX]
         ]
-        answer = await self._ask(Question(f"Undo operation {wanted[:8]}?", facts, "undo", f"tq undo {wanted[:16]}"))
+        facts += [
+            Cell("Each task goes back to where it was, if nothing else has moved it since", "dim"),
+            Cell("and it does not run.", "dim"),
+        ]
+        what = f"operation {wanted[0][:8]}" if len(wanted) == 1 else f"{len(wanted)} operations"
+        answer = await self._ask(Question(f"Undo {what}?", facts, "undo", each(UNDO.command, wanted)))
         if answer is None:
             return
-        undoing = await client.undo(wanted, answer.reason)
-        self.last_operation = ""
-        self._top.notify(f"operation {undoing.id.hex()[:8]}", title="taking it back", markup=False)
+        undoing = [await client.undo(one, answer.reason) for one in wanted]
+        if self.last_operation in wanted:
+            self.last_operation = ""
+        self._top.notify(
+            ", ".join(f"operation {one.id.hex()[:8]}" for one in undoing[:NAMED_MAX]),
+            title="taking it back",
+            markup=False,
+        )
 
 
-def _set_of(action: Action, selection: Selection) -> tuple[str, Sequence[str]]:
-    """The selector, or the ids, that the broker is asked to freeze."""
+def set_of(selection: Selection) -> tuple[str, Sequence[str]]:
+    """The selector, or the ids, that the broker is asked to freeze. Of a queue, what waits: what runs goes on, and
+    dead letters have their own screen."""
     if selection.selector:
         return selection.selector, ()
     if selection.target is Target.QUEUE:
-        states = "pending,failed" if action is PURGE else "pending,failed,in_progress"
-        return f"state:{states} queue:{','.join(quoted(name) for name in selection.ids)}", ()
+        return f"{queue_term(selection.ids)} {StateTerm((State.PENDING, State.FAILED)).text}", ()
     return "", selection.ids
 
 
-def quoted(name: str) -> str:
-    """A name as a selector takes it."""
-    return f'"{name}"' if any(not (char.isalnum() or char in "._-") for char in name) else name
+def queue_term(names: Sequence[str]) -> str:
+    """The term of a selector for exactly these queues, whatever characters their names have."""
+    return TextTerm(Field.QUEUE, tuple(Pattern((name,)) for name in names)).text
+
+
+def command_of(action: Action, selection: Selection) -> str:
+    """The command that does the same to the same tasks."""
+    selector, ids = set_of(selection)
+    return command(action.command, *(words_of(selector) if selector else ids))
+
+
+def _named(names: Sequence[str]) -> list[Cell]:
+    facts = [Cell(f"  {plain(name)}") for name in names[:NAMED_MAX]]
+    if len(names) > NAMED_MAX:
+        facts.append(Cell(f"  and {len(names) - NAMED_MAX:,} more"))
+    return facts
 
 
 def _question(action: Action, selection: Selection, prepared: Prepared, tier: Tier, now_ms: int) -> Question:
-    facts = [Cell(f"  {plain(selection.selector)}")] if selection.selector else []
+    """What is asked before something is done to tasks; the facts in the order of their weight, for where there is no
+    room for all of them."""
+    selector, _ = set_of(selection)
     queues = ", ".join(f"{plain(one.queue)} {one.count:,}" for one in prepared.queues[:NAMED_MAX])
     if len(prepared.queues) > NAMED_MAX:
         queues += f" and {len(prepared.queues) - NAMED_MAX} more"
-    facts += [
-        Cell(f"  queues   {queues}"),
-        Cell(f"  frozen   at change {prepared.as_of:,}: what comes to be there after this is not touched"),
-        Cell(
-            f"  takes    about {length(prepared.estimated_ms)} at {prepared.rate:,}/s; it goes on without this screen"
-        ),
-    ]
+    facts = [Cell(f"  ! {warning}", "warn") for warning in prepared.warnings]
+    facts.append(Cell(f"  queues   {queues}"))
+    if selector:
+        facts.append(Cell(f"  which    {plain(selector)}"))
+    facts.append(
+        Cell(f"  takes    about {length(prepared.estimated_ms)} at {prepared.rate:,}/s; goes on without this screen")
+    )
+    facts.append(Cell(f"  frozen   at change {prepared.as_of:,}: what comes there later is not touched"))
+    if action is PURGE:
+        facts.append(Cell("  trash    U or tq undo brings it back while it is kept there", "dim"))
     for task in prepared.sample[:3]:
         error = f"{task.error_type}: {task.message}" if task.error_type else task.state.value
         facts.append(Cell(f"  sample   {format_id(task.id)}  {task.task_type}  {error}", "dim"))
-    facts += [Cell(f"  ! {warning}", "warn") for warning in prepared.warnings]
-    if action is PURGE:
-        facts.append(Cell("  to the trash: U or tq undo brings it back while it is kept there", "dim"))
-    word = ""
-    if tier is Tier.TYPE:
-        word = selection.ids[0] if selection.target is Target.QUEUE and selection.is_one else str(prepared.count)
     left_ms = prepared.expires_at_ms - now_ms
     if now_ms and left_ms > 0:
         facts.append(Cell(f"  this preview holds for {length(left_ms)}", "dim"))
-    what = selection.selector or " ".join(selection.ids[:NAMED_MAX])
+    word = ""
+    if tier is Tier.TYPE:
+        word = selection.ids[0] if selection.target is Target.QUEUE and selection.is_one else str(prepared.count)
     return Question(
         title=f"{action.label.capitalize()} {prepared.count:,} task{'' if prepared.count == 1 else 's'}?",
         facts=facts,
         verb=action.label,
-        command=action.command.format(target=what),
+        command=command_of(action, selection),
         word=word,
         rate=prepared.rate,
         needs_reason=tier is Tier.TYPE,

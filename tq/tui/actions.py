@@ -32,7 +32,7 @@ class Tier(Enum):
 
 class Action(NamedTuple):
     """One thing to do. `needs` is the least role; `many` is the tier when it is done to more than one; `command` is the
-    same thing in the shell, with the fields `target` and `selector`."""
+    same thing in the shell, but for what it is done to."""
 
     id: str
     key: str
@@ -47,29 +47,29 @@ class Action(NamedTuple):
 
 RETRY = Action(
     "retry", "R", "retry", (Target.DEAD, Target.GROUP), Role.OPERATOR, Tier.AT_ONCE, Tier.ASK,
-    "tq dead retry {target}", "undo",
+    "tq dead retry", "undo",
 )  # fmt: skip
 RESUBMIT = Action(
     "resubmit", "E", "edit, resubmit", (Target.DEAD, Target.TASK), Role.OPERATOR, Tier.ASK, Tier.ASK,
-    "tq dead resubmit {target} --edit",
+    "tq task resubmit --edit",
 )  # fmt: skip
 PURGE = Action(
     "purge", "P", "purge", (Target.DEAD, Target.GROUP, Target.QUEUE, Target.TASK), Role.OPERATOR, Tier.TYPE, Tier.TYPE,
-    "tq purge {target}", "undo",
+    "tq purge", "undo",
 )  # fmt: skip
 CANCEL = Action(
     "cancel", "X", "cancel", (Target.TASK, Target.OPERATION), Role.OPERATOR, Tier.ASK, Tier.ASK,
-    "tq task cancel {target}",
+    "tq task cancel", "undo",
 )  # fmt: skip
 HOLD = Action(
-    "hold", "H", "hold / resume", (Target.QUEUE,), Role.OPERATOR, Tier.AT_ONCE, Tier.ASK, "tq queue pause {target}",
+    "hold", "H", "hold / resume", (Target.QUEUE,), Role.OPERATOR, Tier.AT_ONCE, Tier.ASK, "tq queue pause",
     "hold",
 )  # fmt: skip
 DRAIN = Action(
-    "drain", "D", "drain", (Target.WORKER,), Role.OPERATOR, Tier.ASK, Tier.ASK, "tq worker drain {target}",
+    "drain", "D", "drain", (Target.WORKER,), Role.OPERATOR, Tier.ASK, Tier.ASK, "tq worker drain",
 )  # fmt: skip
 UNDO = Action(
-    "undo", "U", "undo", (Target.OPERATION,), Role.OPERATOR, Tier.AT_ONCE, Tier.ASK, "tq undo {target}",
+    "undo", "U", "undo", (Target.OPERATION,), Role.OPERATOR, Tier.ASK, Tier.ASK, "tq undo",
 )  # fmt: skip
 
 ACTIONS: tuple[Action, ...] = (RETRY, RESUBMIT, PURGE, CANCEL, HOLD, DRAIN, UNDO)

@@ -3,6 +3,8 @@
 The broker decides everything; the dashboard shows what the broker says and asks for what the user wants.
 """
 
+import asyncio
+import signal
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import ClassVar, NamedTuple
@@ -16,6 +18,7 @@ from textual.timer import Timer
 from tq.client.async_client import AsyncClient
 from tq.model.errors import InvalidArgument, TqError
 from tq.model.identity import Role
+from tq.model.plain import plain
 from tq.model.watching import Finding, Totals
 from tq.tui.acting import Acting
 from tq.tui.actions import ACTIONS, UNDO, Action, Target, why_not
@@ -129,6 +132,8 @@ class TopApp(App[None]):
         self.call_after_refresh(self._go_to_start)
         self.run_worker(self._listen(), name="feed", exclusive=True)
         self._timer = self.set_interval(CLOCK_SECONDS, self._tell_time)
+        # Else the terminal would stay as it is now: raw, its cursor hidden, its mouse reported.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit, None, 128 + signal.SIGTERM)
 
     async def _go_to_start(self) -> None:
         if self._start != HOME:
@@ -214,6 +219,8 @@ class TopApp(App[None]):
             if self.client is not None and not self._is_blurred and self.link.is_due(self._clock()):
                 self._measure_link(self.client)
             self.draw_header()
+        if self.here is not None and self.here.is_mounted:
+            self.here.say()  # what is too old to act on can change without a frame
 
     @work(exclusive=True, group="link", exit_on_error=False)
     async def _measure_link(self, client: AsyncClient) -> None:
@@ -279,13 +286,9 @@ class TopApp(App[None]):
         """Retry, purge, hold, ...: what tq/tui/actions.py says, to what is selected here."""
         screen = self.here
         action = next(one for one in ACTIONS if one.id == action_id)
-        if (
-            screen is None
-            or self.screen is not screen
-            or not (set(action.targets) & set(screen.targets) or action is UNDO)
-        ):
+        if screen is None or self.screen is not screen or (action not in screen.refusals() and action is not UNDO):
             return
-        selection = screen.selection()
+        selection = screen.aim(action, screen.selection())
         refusal = self.acting.refusal(action, selection)
         if refusal:
             self.notify(refusal, title=f"{action.key} {action.label}", severity="warning", markup=False, timeout=4)
@@ -342,7 +345,15 @@ class TopApp(App[None]):
         if len(self.screen_stack) > 1:
             self.pop_screen()
         else:
-            self.exit()
+            self.leave()
+
+    async def action_quit(self) -> None:
+        """Out, from anywhere."""
+        self.leave()
+
+    def leave(self) -> None:
+        """End the dashboard."""
+        self.exit()
 
     def on_app_blur(self) -> None:
         """Nobody looks: slower."""
@@ -404,7 +415,8 @@ class TopApp(App[None]):
 
     def report(self, error: TqError) -> None:
         """Say what went wrong, and what to do."""
-        self.notify(error.hint or "", title=error.message, severity="error", markup=False, timeout=8)
+        hint, message = (plain(text, keep_lines=True) for text in (error.hint or "", error.message))
+        self.notify(hint, title=message, severity="error", markup=False, timeout=8)
 
     async def go(self, place: Place) -> None:
         """To a place of the command line.
@@ -413,7 +425,7 @@ class TopApp(App[None]):
             InvalidArgument: there is no such place.
         """
         if place.screen == "quit":
-            self.exit()
+            self.leave()
         elif place.screen == "help":
             self.call_later(self.action_help)
         elif place.screen in MODES:
@@ -442,7 +454,7 @@ class TopApp(App[None]):
             yield SystemCommand(mode.capitalize(), f"key {number}", lambda mode=mode: self.action_mode(mode))
         for name in NAMES:
             yield SystemCommand(f"Theme {name}", "how it looks", lambda name=name: setattr(self, "theme", name))
-        yield SystemCommand("Quit", "key q", self.exit)
+        yield SystemCommand("Quit", "key q", self.leave)
 
 
 _KEYS = {":": "colon", "?": "question_mark", "/": "slash", "Ent": "enter", "Spc": "space"}

@@ -9,7 +9,7 @@ from textual.binding import BindingType
 from textual.screen import Screen
 from textual.widget import Widget
 
-from tq.tui.actions import ACTIONS, Target
+from tq.tui.actions import ACTIONS, UNDO, Action, Target
 from tq.tui.mirror import Changed, Mirror
 from tq.tui.widgets.footer import Footer, Hint
 from tq.tui.widgets.header import Header
@@ -106,13 +106,25 @@ class TopScreen(Screen[None]):
         self.top.enter(self)
 
     def say(self, hints: Sequence[Hint] = ()) -> None:
-        """Draw the footer: what can be done here and now."""
-        selected = self.selection()
-        target = selected.target if selected is not None else None
-        wanted = [action for action in ACTIONS if set(action.targets) & set(self.targets)]
-        acting = [Hint(action.key, action.label, self.top.why_not(action, target)) for action in wanted]
-        looking = [*self.hints, *hints]
-        self.query_one(Footer).show([*looking, *acting, Hint(":", "cmd"), Hint("?", "help")])
+        """Draw the footer: how to go in and to mark, what can be done here and now, then the other ways to look."""
+        acting = [Hint(action.key, action.label, why) for action, why in self.refusals().items()]
+        shown = [*self.hints[:2], *acting, *self.hints[2:], *hints, Hint(":", "cmd"), Hint("?", "help")]
+        self.query_one(Footer).show(shown)
+
+    def refusals(self) -> dict[Action, str]:
+        """What can be done here, and why it cannot be done now; empty if it can."""
+        acting, selected = self.top.acting, self.selection()
+        return {
+            action: acting.refusal(action, self.aim(action, selected))
+            for action in ACTIONS
+            if set(action.targets) & set(self.targets) or (action is UNDO and acting.last_operation)
+        }
+
+    def aim(self, action: Action, selected: Selection | None) -> Selection | None:
+        """What an action would be done to, where that is not simply what is selected: a queue is held while one looks
+        at its tasks."""
+        del action
+        return selected
 
     @property
     def targets(self) -> tuple[Target, ...]:

@@ -5,7 +5,7 @@ while no field is being typed in; where something goes for good, a word must hav
 can fill a field and do nothing else.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar, NamedTuple
 
 from textual import events
@@ -21,11 +21,14 @@ from tq.tui.glyphs import Glyphs
 from tq.tui.widgets.lines import Lines
 
 REASON_CHARS_MAX = 500
+SMALL_LINES, WIDE_CELLS = 20, 74
+"""A terminal lower than this has no blank lines in its dialogs; one narrower, short names of keys."""
 
 
 class Question(NamedTuple):
-    """What is asked. `word`: what must be typed, empty if nothing; `rate`: the number of tasks a second that is
-    proposed, 0 if that cannot be chosen; `needs_reason`: whether one must be given."""
+    """What is asked. `facts`: the weightiest first, for on a small screen the last ones are left out; `word`: what must
+    be typed, empty if nothing; `rate`: the number of tasks a second that is proposed, 0 if that cannot be chosen;
+    `needs_reason`: whether one must be given."""
 
     title: str
     facts: Sequence[Cell]
@@ -44,21 +47,26 @@ class Answer(NamedTuple):
 
 
 class Confirm(ModalScreen[Answer | None]):
-    """Asks; None: cancelled."""
+    """Asks; None: cancelled.
+
+    Args:
+        why_not: why it cannot go on now, whatever was typed; empty if it can.
+    """
 
     DEFAULT_CSS = """
     Confirm { align: center middle; }
     Confirm > Vertical {
-        width: 100; max-width: 98%; height: auto; max-height: 96%;
+        width: 100; max-width: 98%; height: auto; max-height: 100%;
         background: $surface; border: round $warning; padding: 0 1;
     }
     Confirm .title { text-style: bold; width: 1fr; }
-    Confirm Lines { margin: 1 0; max-height: 14; background: $surface; }
+    Confirm Lines { background: $surface; margin: 1 0; }
+    Confirm.-small Lines { margin: 0; }
     Confirm Horizontal { height: auto; }
     Confirm Horizontal Label { width: 22; padding: 0 1 0 0; }
     Confirm Input { height: 1; border: none; padding: 0 1; background: $background; width: 1fr; }
     Confirm Input:focus { border: none; height: 1; background: $boost; }
-    Confirm .refusal { color: $error; height: auto; width: 1fr; }
+    Confirm .refusal { color: $error; height: auto; width: 1fr; display: none; }
     Confirm Button { height: 1; min-width: 12; border: none; margin: 0 2 0 0; }
     Confirm Button:focus { text-style: bold reverse; }
     Confirm .keys { width: 1fr; color: $text-muted; }
@@ -69,10 +77,11 @@ class Confirm(ModalScreen[Answer | None]):
         Binding("c", "copy", "Copy as a command", show=False),
     ]
 
-    def __init__(self, question: Question, glyphs: Glyphs) -> None:
+    def __init__(self, question: Question, glyphs: Glyphs, why_not: Callable[[], str] = str) -> None:
         super().__init__()
         self._question = question
         self._glyphs = glyphs
+        self._why_not = why_not
 
     def compose(self) -> ComposeResult:
         """Title, facts, fields, Cancel."""
@@ -94,14 +103,22 @@ class Confirm(ModalScreen[Answer | None]):
             yield Label("", classes="refusal", markup=False)
             with Horizontal():
                 yield Button("Cancel", id="cancel", compact=True)
-                yield Label(
-                    f"y {asked.verb}   c copy as command   Tab fields   Esc cancel", classes="keys", markup=False
-                )
+                yield Label("", classes="keys", markup=False)
 
     def on_mount(self) -> None:
         """The focus is where nothing happens."""
-        self.query_one("#facts", Lines).show(self._question.facts)
         self.query_one("#cancel", Button).focus()
+
+    def on_resize(self) -> None:
+        """As many of the facts as there is room for; everything else is always there."""
+        width, height = self.size
+        is_small = height < SMALL_LINES
+        self.set_class(is_small, "-small")
+        fields = 1 + bool(self._question.word) + bool(self._question.rate)
+        around = 2 + 1 + fields + 1 + 1 + (0 if is_small else 2)  # border, title, refusal, Cancel, margins
+        self.query_one("#facts", Lines).show(self._question.facts[: max(1, height - around)])
+        copy, fill = (" as command", "Tab fields   ") if width >= WIDE_CELLS else ("", "Tab   ")
+        self.query_one(".keys", Label).update(f"y {self._question.verb}   c copy{copy}   {fill}Esc cancel")
 
     def _typed(self, name: str) -> str:
         fields = self.query(f"#{name}").results(Input)
@@ -110,6 +127,8 @@ class Confirm(ModalScreen[Answer | None]):
     def refusal(self) -> str:
         """Why it does not go on as things stand; empty if it does."""
         asked = self._question
+        if why_not := self._why_not():
+            return why_not
         if asked.word and self._typed("word") != asked.word:
             return f"type {plain(asked.word)} into the field, exactly"
         if asked.rate and (not self._typed("rate").isdecimal() or int(self._typed("rate")) < 1):
@@ -122,7 +141,9 @@ class Confirm(ModalScreen[Answer | None]):
         """Yes, if all is filled in."""
         refusal = self.refusal()
         if refusal:
-            self.query_one(".refusal", Label).update(refusal)
+            label = self.query_one(".refusal", Label)
+            label.update(refusal)
+            label.display = True
             return
         rate = self._typed("rate")
         self.dismiss(Answer(self._typed("reason"), int(rate) if rate else 0))

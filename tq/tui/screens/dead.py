@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from tq.model.groups import FailureGroup
-from tq.model.selector import parse
+from tq.model.selector import Field, parse
 from tq.tui.actions import Target
 from tq.tui.columns import Cell, Column
 from tq.tui.commandline import Place
@@ -12,6 +12,7 @@ from tq.tui.mirror import Changed, Mirror
 from tq.tui.rows import Id
 from tq.tui.screens.base import Selection
 from tq.tui.screens.listing import ListScreen, Order
+from tq.tui.shell import command, words_of
 from tq.tui.widgets.table import VTable
 
 COLUMNS = (
@@ -78,7 +79,7 @@ class DeadScreen(ListScreen[FailureGroup]):
     @property
     def command(self) -> str:
         """The same, printed."""
-        return f"tq dead groups {self._filter}".rstrip()
+        return command("tq dead groups", *words_of(self._filter))
 
     @property
     def filter_hint(self) -> str:
@@ -87,7 +88,7 @@ class DeadScreen(ListScreen[FailureGroup]):
 
     def selector_of(self, row_id: Id) -> str:
         """The dead letters of a group, those that the filter leaves."""
-        queues = [term for term in self._filter.split() if term.lstrip("-").startswith("queue:")]
+        queues = [term.text for term in parse(self._filter).terms_of(Field.QUEUE)]
         return " ".join(["state:dead_letter", f"group:{row_id}", *queues])
 
     def cells(self, row: FailureGroup) -> Sequence[Cell]:

@@ -9,7 +9,7 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from tq.tui.actions import ACTIONS, Action, Tier
+from tq.tui.actions import UNDO, Action, Tier
 from tq.tui.commandline import WORDS
 from tq.tui.screens.base import TopScreen
 
@@ -72,12 +72,10 @@ class HelpScreen(ModalScreen[None]):
 
 def help_text(under: TopScreen, top: "TopApp") -> Text:
     """The whole page. Text, never markup."""
-    selected = under.selection()
-    target = selected.target if selected is not None else None
-    mine = [action for action in ACTIONS if set(action.targets) & set(under.targets)]
+    mine = under.refusals()
     text = Text()
     _section(text, f"Keys of this screen: {under.crumb}", [(hint.key, hint.label) for hint in under.hints])
-    _section(text, "Act (upper case: Shift means I am sure)", [_act(one, top.why_not(one, target)) for one in mine])
+    _section(text, "Act (upper case: Shift means I am sure)", [_act(one, why) for one, why in mine.items()])
     _section(text, "Move", MOVING)
     _section(text, "Look", (*LOOKING, *top.time_keys))
     _section(text, "Pick", PICKING)
@@ -88,7 +86,7 @@ def help_text(under: TopScreen, top: "TopApp") -> Text:
 
 def _act(action: Action, why: str) -> tuple[str, str]:
     how = {
-        Tier.AT_ONCE: "at once" + (f", {action.undone_by.upper()} takes it back" if action.undone_by == "undo" else ""),
+        Tier.AT_ONCE: "at once" + (f", {UNDO.key} takes it back" if action.undone_by == UNDO.id else ""),
         Tier.ASK: "asks first, with count and sample",
         Tier.TYPE: "the name or the number must be typed",
     }[action.one]

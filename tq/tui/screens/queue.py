@@ -10,13 +10,16 @@ from textual.binding import Binding, BindingType
 from tq.model.errors import TqError
 from tq.model.history import SECONDS_KEPT, HistoryPoint
 from tq.model.plain import plain
+from tq.model.selector import Field, literal_term
 from tq.model.stats import QueueStats
-from tq.tui.acting import quoted
+from tq.tui.actions import HOLD, Action, Target
 from tq.tui.columns import Cell
 from tq.tui.figures import count, drain, length, rate, since
 from tq.tui.glyphs import Glyphs, sparkline
 from tq.tui.mirror import Changed, Mirror
+from tq.tui.screens.base import Selection
 from tq.tui.screens.tasks import TasksScreen
+from tq.tui.shell import command, words_of
 from tq.tui.widgets.footer import Hint
 from tq.tui.widgets.lines import Lines
 
@@ -89,7 +92,7 @@ class QueueScreen(TasksScreen):
         self._drawn_at_ms = 0
 
     def _selector(self) -> str:
-        return f"queue:{quoted(self.queue)} {TABS[self._tab][1]}"
+        return f"{literal_term(Field.QUEUE, self.queue).text} {TABS[self._tab][1]}"
 
     @property
     def crumb(self) -> str:
@@ -104,7 +107,16 @@ class QueueScreen(TasksScreen):
     @property
     def command(self) -> str:
         """The same, printed."""
-        return f"tq task list {self._selector()}"
+        return command("tq task list", *words_of(self._selector()))
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """Its tasks, and the queue itself."""
+        return (*super().targets, Target.QUEUE)
+
+    def aim(self, action: Action, selected: Selection | None) -> Selection | None:
+        """The queue is held or resumed; all else is done to its tasks."""
+        return Selection(Target.QUEUE, (self.queue,)) if action is HOLD else selected
 
     def above(self) -> ComposeResult:
         """What it holds, and what it did."""

@@ -241,6 +241,6 @@ class QueuesScreen(ListScreen[QueueLive]):
         findings = self.top.findings
         lines = [finding_line(finding, self.top.look.glyphs) for finding in findings[:room]]
         if len(findings) > room:
-            lines.append(Cell(f"   and {len(findings) - room} more: tq attention", "dim"))
+            lines.append(Cell(f"   and {len(findings) - room} more: tq watch attention", "dim"))
         heading = f"NEEDS ATTENTION ({len(findings)})" if findings and has_heading else ""
         self.query_one("#attention", Lines).show(lines, heading)

@@ -18,6 +18,7 @@ from tq.tui.glyphs import Glyphs
 from tq.tui.mirror import Changed, Mirror
 from tq.tui.screens.base import Selection
 from tq.tui.screens.listing import ListScreen, Order
+from tq.tui.shell import command, words_of
 from tq.tui.widgets.footer import Hint
 from tq.tui.widgets.lines import Lines
 from tq.views.errors import summary_error
@@ -108,7 +109,7 @@ class TasksScreen(ListScreen[TaskSummary]):
     @property
     def command(self) -> str:
         """The same, printed."""
-        return f"tq task list {self._filter}".rstrip()
+        return command("tq task list", *words_of(self._filter))
 
     @property
     def filter_hint(self) -> str:

@@ -9,12 +9,13 @@ from tq.model.errors import TqError
 from tq.model.ids import format_id
 from tq.model.insight import HeldTask, WorkerView
 from tq.model.plain import plain
-from tq.tui.actions import Target
+from tq.tui.actions import DRAIN, Action, Target
 from tq.tui.columns import Cell, Column
 from tq.tui.figures import length, since
 from tq.tui.glyphs import Glyphs, bar
 from tq.tui.mirror import Changed, Mirror
 from tq.tui.names import name_filter
+from tq.tui.screens.base import Selection
 from tq.tui.screens.listing import ListScreen, Order
 from tq.tui.widgets.lines import Lines
 
@@ -106,6 +107,15 @@ class WorkerScreen(ListScreen[HeldTask]):
     def command(self) -> str:
         """The same, printed."""
         return f"tq worker show {self.worker_id[:12]}"
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """What it has in hand, and the process itself."""
+        return (Target.TASK, Target.WORKER)
+
+    def aim(self, action: Action, selected: Selection | None) -> Selection | None:
+        """The worker is drained; all else is done to its tasks."""
+        return Selection(Target.WORKER, (self.worker_id,)) if action is DRAIN else selected
 
     @property
     def filter_hint(self) -> str:

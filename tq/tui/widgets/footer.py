@@ -1,5 +1,6 @@
 """The last line: the keys that mean something here, those that do not dimmed, with the reason."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
@@ -20,7 +21,8 @@ class Hint(NamedTuple):
 
 
 class Footer(Widget):
-    """Hints from left to right; those that do not fit are left out from the end, but the last one."""
+    """Hints from left to right; those that do not fit are left out from the end, but the last one. Where there is room,
+    the reason why most of the dim ones do nothing stands after them."""
 
     DEFAULT_CSS = """
     Footer { dock: bottom; height: 1; background: $panel; color: $foreground; }
@@ -47,13 +49,15 @@ class Footer(Widget):
             self.refresh()
 
     def _fitting(self) -> list[tuple[int, Hint]]:
-        """Hints with the cell that each begins in."""
+        """Hints with the cell that each begins in; among them the reason of the dim ones, as a hint without a key."""
         width = self.size.width
         last = self._hints[-1:]
         reserved = sum(_width(hint) for hint in last)
         placed, x = [], 1
-        for hint in self._hints[:-1]:
+        for hint in _explained(self._hints[:-1]):
             if x + _width(hint) + reserved > width:
+                if not hint.key:
+                    continue
                 break
             placed.append((x, hint))
             x += _width(hint)
@@ -71,8 +75,18 @@ class Footer(Widget):
     def on_click(self, event: events.Click) -> None:
         """As if the key were pressed."""
         for x, hint in self._fitting():
-            if x <= event.x < x + _width(hint) - 1:
+            if hint.key and x <= event.x < x + _width(hint) - 1:
                 self.post_message(self.Pressed(hint.key))
+
+
+def _explained(hints: Sequence[Hint]) -> list[Hint]:
+    """The hints, and after the last of those that are dim for the most common reason, that reason."""
+    reasons = Counter(hint.why_not for hint in hints if hint.why_not)
+    if not reasons:
+        return list(hints)
+    most, _ = reasons.most_common(1)[0]
+    place = max(place for place, hint in enumerate(hints) if hint.why_not == most)
+    return [*hints[: place + 1], Hint("", f"({most})", most), *hints[place + 1 :]]
 
 
 def _width(hint: Hint) -> int:
