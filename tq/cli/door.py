@@ -53,9 +53,10 @@ def door(
     from tq.config.loading import Flag, load_settings
 
     try:
-        from tq.doors.door import Door, DoorOptions, dashboard
+        from tq.doors.door import Door, DoorOptions
     except ModuleNotFoundError as cause:
         raise ConfigInvalid(f"tq door needs {cause.name}", hint="pip install 'tq[door]'") from None
+    from tq.doors.visitor import dashboard
     from tq.server.logging import make_logger
 
     flags = (Flag("--log-level", "log.level", log_level), Flag("--log-format", "log.format", log_format))

@@ -33,6 +33,7 @@ from tq.cli import (
     top,
     up,
     watch,
+    web,
     why,
     worker,
     workers,
@@ -128,6 +129,7 @@ dead.app.command("resubmit")(resubmit.resubmit)
 
 app.add_typer(profiles.app, name="profile", rich_help_panel=REACH, help="Names for brokers: list.")
 app.command("door", rich_help_panel=REACH)(door.door)
+app.command("web", rich_help_panel=REACH)(web.web)
 app.command("stdio", rich_help_panel=REACH)(stdio.stdio)
 
 app.add_typer(tokens.app, name="token", rich_help_panel=SECURE, help="Tokens: create, list, revoke.")

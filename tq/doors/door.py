@@ -6,8 +6,7 @@ no command, no forwarding and no file transfer: asyncssh refuses what is not ask
 
 import asyncio
 import re
-import sys
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -15,8 +14,9 @@ import asyncssh
 import msgspec
 from structlog.typing import FilteringBoundLogger
 
-from tq.doors.keys import KeyFile, Visitor, load_host_key
+from tq.doors.keys import KeyFile, load_host_key
 from tq.doors.terminal import Terminal
+from tq.doors.visitor import Command, Visitor, handed_on
 from tq.model.errors import ConfigInvalid, TqError
 
 PORT_DEFAULT: Final = 2222
@@ -33,7 +33,6 @@ CONNECTIONS_PER_SESSION: Final = 4
 """Connections that have logged in may be so many times the sessions."""
 
 _TERMINAL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]{0,63}")
-_KEPT: Final = ("HOME", "PATH", "USER", "LOGNAME", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH")
 EXIT_REFUSED: Final = 1
 
 NO_TERMINAL: Final = "This door shows the dashboard of tq, which needs a terminal: ssh -t\r\n"
@@ -43,8 +42,6 @@ NO_COMMANDS: Final = (
 FULL: Final = "This door shows the dashboard to {} people, which is its limit. Try again later.\r\n"
 IDLE: Final = "\r\nNo key was pressed for {:.0f} minutes: the door is closed.\r\n"
 CLOSING: Final = "\r\nThe door is closed.\r\n"
-
-Command = Callable[[Visitor], Sequence[str]]
 
 
 class DoorOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,16 +54,6 @@ class DoorOptions(msgspec.Struct, frozen=True, kw_only=True):
     sessions_max: int = SESSIONS_MAX
     idle_seconds: float = IDLE_SECONDS
     login_seconds: float = LOGIN_SECONDS
-
-
-def dashboard(address: Sequence[str]) -> Command:
-    """What a visitor sees: `tq top` at these addresses, or where the environment says if there is none."""
-
-    def command(visitor: Visitor) -> Sequence[str]:
-        where = [",".join(address)] if address else []
-        return [sys.executable, "-m", "tq.cli.main", "top", *where, "--role", visitor.role, "--as", visitor.name]
-
-    return command
 
 
 class Door:
@@ -328,19 +315,16 @@ class _Session(asyncssh.SSHServerSession[bytes]):
 
     def _environment(self) -> dict[str, str]:
         """Of the dashboard: a few variables of the door, and what the visitor's side says of its terminal."""
-        own = self._door.environment
         told = self._channel.get_environment()
         term = self._channel.get_terminal_type() or ""
         encoding = told.get("LC_ALL") or told.get("LC_CTYPE") or told.get("LANG") or "UTF-8"
         is_utf8 = "utf8" in encoding.lower().replace("-", "")
-        kept = {name: value for name, value in own.items() if name in _KEPT or name.startswith("TQ_")}
         chosen = {
             "TERM": term if _TERMINAL.fullmatch(term) else "xterm",
             "LANG": "C.UTF-8" if is_utf8 else "C",
-            "TQ_DOOR": "ssh",  # the dashboard then starts no editor and writes no file: they would be the server's
         }
         if told.get("COLORTERM") in ("truecolor", "24bit"):
             chosen["COLORTERM"] = "truecolor"
         if told.get("NO_COLOR"):
             chosen["NO_COLOR"] = "1"
-        return {**kept, **chosen}
+        return {**handed_on(self._door.environment, "ssh"), **chosen}

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 import asyncssh
 
+from tq.doors.visitor import Visitor
 from tq.model.errors import ConfigInvalid
 from tq.model.identity import Role
 from tq.model.plain import plain
@@ -25,13 +26,6 @@ _OPTIONS: Final = frozenset(
 )
 _ROLES: Final = tuple(role.value for role in Role if role is not Role.NONE)
 _COMMENT: Final = re.compile(r"(?:^|\s)(?:sk-)?(?:ssh|ecdsa)-\S+\s+[A-Za-z0-9+/]+=*(?:\s+(.*))?$")
-
-
-class Visitor(NamedTuple):
-    """Somebody whose key was accepted. `name` is how the audit calls them: by name or comment, and fingerprint."""
-
-    name: str
-    role: Role
 
 
 class KeyLine(NamedTuple):

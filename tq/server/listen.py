@@ -22,7 +22,7 @@ def check_exposure(broker: BrokerSettings) -> None:
     Raises:
         ConfigInvalid: others could reach it, without TLS; or not an address of this machine.
     """
-    if broker.tls_cert or broker.insecure or not _is_exposed(broker):
+    if broker.tls_cert or broker.insecure or not is_exposed(broker.host):
         return
     raise ConfigInvalid(
         f"broker.host {broker.host} is not loopback, and there is no TLS: others could read along, and connect",
@@ -36,7 +36,7 @@ def check_credentials(broker: BrokerSettings, *, has_token: bool) -> None:
     Raises:
         ConfigInvalid: others can reach it, and nobody has credentials.
     """
-    if has_token or broker.tls_client_ca or broker.insecure or not _is_exposed(broker):
+    if has_token or broker.tls_client_ca or broker.insecure or not is_exposed(broker.host):
         return
     raise ConfigInvalid(
         f"broker.host {broker.host} is not loopback, and there are no credentials: nobody has a token",
@@ -45,8 +45,13 @@ def check_credentials(broker: BrokerSettings, *, has_token: bool) -> None:
     )
 
 
-def _is_exposed(broker: BrokerSettings) -> bool:
-    return not all(is_loopback(address.partition("%")[0]) for _, address in _resolve(broker.host))
+def is_exposed(host: str) -> bool:
+    """Whether others than this machine reach what listens on this host.
+
+    Raises:
+        ConfigInvalid: not an address of this machine.
+    """
+    return not all(is_loopback(address.partition("%")[0]) for _, address in _resolve(host))
 
 
 def listen_tcp(host: str, port: int, *, next_free: bool = False) -> list[socket.socket]:
@@ -121,7 +126,7 @@ def _resolve(host: str) -> list[tuple[socket.AddressFamily, str]]:
     try:
         found = socket.getaddrinfo(host or None, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as cause:
-        raise ConfigInvalid(f"broker.host {host!r} is not an address of this machine: {cause.strerror}") from cause
+        raise ConfigInvalid(f"host {host!r} is not an address of this machine: {cause.strerror}") from cause
     return list(dict.fromkeys((socket.AddressFamily(family), str(address[0])) for family, _, _, _, address in found))
 
 
