@@ -71,7 +71,7 @@ OTHERS: dict[str, Line] = {
 }
 
 ELSEWHERE = {
-    "top", "door",  # their screens: tests/tui
+    "top", "door", "web",  # their screens: tests/tui
     "stdio",  # the bytes of the protocol, for a program
     "up", "broker", "worker run",  # their logs: tests/server/test_logging.py, tests/worker/test_logs.py
     # No text of strangers:

@@ -85,7 +85,7 @@ def test_back_is_where_enter_leads_and_ctrl_c_in_the_dashboard_stops_everything(
         terminal.type(":quit\r")
         terminal.read_until("Stop the broker and its workers?")
         terminal.type("\r")
-        terminal.type("2")
+        terminal.type(":workers\r")
         terminal.read_until("> workers")
         assert _runs_a_task(tmp_path)
         terminal.type("\x03")
