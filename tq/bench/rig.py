@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -32,13 +32,15 @@ class Rig:
     Args:
         parent: where the data directory is made; None: where temporary files go.
         url: measure this broker instead; it is neither started nor stopped, and its process is not looked at.
+        settings: of the broker, as environment variables.
     """
 
-    def __init__(self, parent: Path | None, url: str | None) -> None:
+    def __init__(self, parent: Path | None, url: str | None, settings: Mapping[str, str] | None = None) -> None:
         self._temporary = tempfile.TemporaryDirectory(prefix="tq-bench-", dir=parent)
         self.directory = Path(self._temporary.name)
         self.ledger = self.directory / "ledger"
         self.ledger.mkdir()
+        self._settings = {"TQ_BROKER_QUEUE_DEPTH_THRESHOLD": "0", **(settings or {})}
         self.is_own = url is None
         self.address = url or f"127.0.0.1:{_free_port()}"
         self._broker: subprocess.Popen[bytes] | None = None
@@ -66,7 +68,7 @@ class Rig:
         started = time.perf_counter()
         port = self.address.rpartition(":")[2]
         command = (*TQ, "broker", "--port", port, "--data-dir", str(self.directory / "data"))
-        self._broker = self._spawn(command, "broker.log", {"TQ_BROKER_QUEUE_DEPTH_THRESHOLD": "0"})
+        self._broker = self._spawn(command, "broker.log", self._settings)
         async with self.client() as client:
             await client.stats()
         return time.perf_counter() - started
