@@ -25,7 +25,8 @@ SECONDS_MAX = 60.0
 
 def environment(**changes: str) -> dict[str, str]:
     """That of this process, without what would steer tq or colour its output."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("TQ_", "COLUMNS", "NO_COLOR"))}
+    left_out = ("TQ_", "COLUMNS", "LINES", "NO_COLOR")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
     return {**kept, "TERM": "xterm", "PYTHONUNBUFFERED": "1", **changes}
 
 

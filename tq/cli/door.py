@@ -1,6 +1,5 @@
 """`tq door`: the dashboard by SSH, for people who have nothing but an ssh client."""
 
-import asyncio
 import os
 import signal
 from pathlib import Path
@@ -73,6 +72,8 @@ def door(
 
 
 async def _serve(opened: "Door") -> None:
+    import asyncio
+
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,6 +1,5 @@
 """`tq top`: the dashboard; and what it shows without a terminal: drawn once, printed, recorded, replayed."""
 
-import asyncio
 import os
 import re
 import shutil
@@ -243,6 +242,8 @@ def _run(app: "TopApp", size: tuple[int, int] | None) -> None:
         TqError: what the broker refused.
     """
     if size is not None:
+        import asyncio
+
         from tq.tui.once import draw_once
 
         text = asyncio.run(draw_once(app, size, seconds=ONCE_SECONDS))

@@ -1,6 +1,5 @@
 """`tq web`: the dashboard in a browser, for people who have nothing but that."""
 
-import asyncio
 import os
 import signal
 import ssl
@@ -119,6 +118,8 @@ def _tls(cert: Path, key: Path) -> ssl.SSLContext:
 
 
 async def _serve(opened: "WebDoor") -> None:
+    import asyncio
+
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -14,6 +14,7 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.timer import Timer
+from textual.widgets import Input, TextArea
 
 from tq.client.async_client import AsyncClient
 from tq.model.errors import InvalidArgument, TqError
@@ -69,8 +70,8 @@ class TopApp(App[None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(str(number), f"mode('{mode}')", mode, show=False) for number, mode in enumerate(MODES, start=1)),
-        Binding("colon", "ask(':')", "Command", show=False),
-        Binding("slash", "ask('/')", "Filter", show=False),
+        Binding("colon", "ask(':')", "Command", show=False, priority=True),
+        Binding("slash", "ask('/')", "Filter", show=False, priority=True),
         Binding("escape,left,h", "climb", "Back", show=False),
         Binding("question_mark", "help", "Help", show=False),
         Binding("Z", "pause", "Pause the stream", show=False),
@@ -186,6 +187,10 @@ class TopApp(App[None]):
     def is_locked(self) -> bool:
         """Whether what is shown is too old to act on more than one thing."""
         return bool(self.lost) or self.mirror.is_stale(self._clock(), self._hz)
+
+    def missing(self, screen: TopScreen) -> set[str]:
+        """Scopes of a screen of which nothing came yet."""
+        return {*ALWAYS, *screen.scopes} - set(self.mirror.scopes)
 
     def enter(self, screen: TopScreen) -> None:
         """A screen came on top."""
@@ -370,6 +375,13 @@ class TopApp(App[None]):
         self.simulate_key(_KEYS.get(message.key, message.key))
 
     # -- command line and filter --------------------------------------------------------------------------------
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """`:` and `/` come before all other keys, so that what is typed right behind them is in the line already; but
+        where text is typed, and in dialogs, they are characters."""
+        if action == "ask" and (self.screen is not self.here or isinstance(self.focused, Input | TextArea)):
+            return False
+        return super().check_action(action, parameters)
 
     def action_ask(self, kind: str) -> None:
         """Open the line at the bottom."""

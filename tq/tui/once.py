@@ -2,8 +2,10 @@
 
 import asyncio
 
-from tq.model.errors import ConnectFailed, TqError
-from tq.tui.app import ALWAYS, TopApp
+from textual.pilot import Pilot
+
+from tq.model.errors import ConnectFailed
+from tq.tui.app import TopApp
 
 _POLL_SECONDS = 0.01
 
@@ -20,14 +22,19 @@ async def draw_once(app: TopApp, size: tuple[int, int], *, seconds: float) -> st
         TqError: what the broker refused.
     """
     async with app.run_test(size=size) as pilot:
-        try:
-            async with asyncio.timeout(seconds):
-                while app.is_running and not _is_all_there(app):
-                    await pilot.pause(_POLL_SECONDS)
-        except TimeoutError:
-            raise ConnectFailed(f"nothing to draw came within {seconds:g} s", hint="is the broker busy?") from None
-        await pilot.pause()
+        await all_there(app, pilot, seconds=seconds)
         return as_text(app)
+
+
+async def all_there(app: TopApp, pilot: "Pilot[None]", *, seconds: float) -> None:
+    """Wait until all that the screen shows is there and drawn; see `draw_once`."""
+    try:
+        async with asyncio.timeout(seconds):
+            while app.is_running and not _is_all_there(app):
+                await pilot.pause(_POLL_SECONDS)
+    except TimeoutError:
+        raise ConnectFailed(f"nothing to draw came within {seconds:g} s", hint="is the broker busy?") from None
+    await pilot.pause()
 
 
 def as_text(app: TopApp) -> str:
@@ -40,15 +47,10 @@ def as_text(app: TopApp) -> str:
 def _is_all_there(app: TopApp) -> bool:
     if app.refused is not None:
         raise app.refused
-    if app.lost:
-        raise _gone(app.lost)
+    if app.lost and app.client is not None:
+        raise ConnectFailed(app.lost, hint="start one with `tq up`, or check the address")
     screen = app.here
     if screen is None or app.greeting is None or not app.has_started:
         return False
-    needed = {*ALWAYS, *screen.scopes}
     busy = [worker for worker in app.workers if worker.name != "feed" and not worker.is_finished]
-    return needed <= set(app.mirror.scopes) and not busy
-
-
-def _gone(reason: str) -> TqError:
-    return ConnectFailed(reason, hint="start one with `tq up`, or check the address")
+    return not app.missing(screen) and not busy

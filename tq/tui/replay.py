@@ -26,7 +26,8 @@ class Player:
         self.image = Mirror()
         self.frames = 0
         """Told so far, those that are told again counted again."""
-        self.connection: Connected | Disconnected | None = None
+        self.greeting: Connected | None = None
+        self.lost: Disconnected | None = None
         self._frame_at_ms = 0
 
     @property
@@ -57,15 +58,26 @@ class Player:
         entries = self._recording.entries
         end = self._recording.place(round(to_ms))
         key = next((index for index in range(end - 1, -1, -1) if entries[index].is_key), 0)
-        connection = next((index for index in range(key - 1, -1, -1) if not entries[index].is_frame), None)
         before = self.image.scopes
         self.image, self._next = Mirror(), key
-        if connection is not None:
-            self._say(self._recording.told(connection))
+        self._remember(key)
         for _ in self.play(to_ms):
             pass
-        told: list[Told] = [self.connection] if self.connection is not None else []
-        return [*told, self.whole(before)]
+        said = [told for told in (self.greeting, self.lost) if told is not None]
+        return [*said, self.whole(before)]
+
+    def _remember(self, end: int) -> None:
+        """Who was there, before the entry with this index."""
+        self.greeting = self.lost = None
+        for index in range(end - 1, -1, -1):
+            if self._recording.entries[index].is_frame:
+                continue
+            told = self._recording.told(index)
+            if isinstance(told, Connected):
+                self.greeting = told
+                return
+            if isinstance(told, Disconnected) and self.lost is None:
+                self.lost = told
 
     def whole(self, before: Sequence[str] = ()) -> Frame:
         """All rows that are known; of scopes that were known `before` and are not now, that they are gone."""
@@ -91,8 +103,10 @@ class Player:
         yield Frame([*told.changes, *self._gone(before)], told.at_ms)
 
     def _say(self, told: Told) -> None:
-        if isinstance(told, Connected | Disconnected):
-            self.connection = told
+        if isinstance(told, Connected):
+            self.greeting, self.lost = told, None
+        elif isinstance(told, Disconnected):
+            self.lost = told
 
 
 class ReplayFeed:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
+from textual.widgets import Input
 
 from tq.tui.actions import Action, Target
 from tq.tui.app import Look, TopApp
@@ -12,8 +13,9 @@ from tq.tui.commandline import HOME, Place
 from tq.tui.glyphs import Glyphs, bar
 from tq.tui.replay import ReplayFeed
 from tq.tui.screens.base import TopScreen
-from tq.tui.widgets.header import REPLAY, Status
-from tq.tui.widgets.prompt import Prompt
+from tq.tui.screens.task import TaskScreen
+from tq.tui.screens.tasks import TasksScreen
+from tq.tui.widgets.header import LOST, REPLAY, Status
 
 SCRUB_MS = 10_000
 BAR_CELLS = 10
@@ -75,8 +77,12 @@ class ReplayApp(TopApp):
 
     def status(self) -> Status:
         """Where in the recording one is, instead of how fresh it is."""
-        text = position_text(self._replay, self.look.glyphs)
+        text = position_text(self._replay, self.look.glyphs) + (f" {LOST}" if self.lost else "")
         return super().status()._replace(freshness=REPLAY, remark=text)
+
+    def missing(self, screen: TopScreen) -> set[str]:
+        """What was not recorded never comes: only the first frame does."""
+        return set() if self.mirror.heard_at is not None else super().missing(screen)
 
     def why_not(self, action: Action, target: Target | None) -> str:
         """Nothing can be done, and it is said why."""
@@ -86,13 +92,13 @@ class ReplayApp(TopApp):
     def enter(self, screen: TopScreen) -> None:
         """Say it where a screen shows what only a broker can be asked for."""
         super().enter(screen)
-        if not screen.scopes and type(screen) not in self._told:
+        if isinstance(screen, TasksScreen | TaskScreen) and type(screen) not in self._told:
             self._told.add(type(screen))
             self.notify("only a broker could be asked for this: it is in no recording", markup=False, timeout=6)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Typed text keeps its spaces."""
-        if action == "pause" and isinstance(self.focused, Prompt):
+        if action == "pause" and isinstance(self.focused, Input):
             return False
         return super().check_action(action, parameters)
 

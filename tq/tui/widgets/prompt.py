@@ -58,7 +58,7 @@ class Prompt(Input):
         self.value = text
         self.cursor_position = len(text)
         self.display = True
-        self.focus()
+        self.screen.set_focus(self)  # at once: the next key may be there already
 
     def close(self) -> None:
         """Ask no more."""
