@@ -46,6 +46,15 @@ def test_ids_and_selectors_are_told_apart() -> None:
     assert choose([UNKNOWN], None, is_all=False).ids == [UNKNOWN]
     assert choose(["err:x", "type:y"], "mail", is_all=False).selector.text == "err:x type:y queue:mail"
     assert choose([], None, is_all=True).selector.text == ""
+
+
+def test_a_state_that_a_verb_is_about_anyway_is_not_said_twice() -> None:
+    dead = [State.DEAD_LETTER]
+    assert choose(["type:x"], None, is_all=False, states=dead).selector.text == "type:x state:dead_letter"
+    assert choose(["state:dead_letter"], None, is_all=False, states=dead).selector.text == "state:dead_letter"
+
+
+def test_ids_beside_a_selector_and_fields_that_do_not_exist_are_refused() -> None:
     with pytest.raises(InvalidArgument, match="is not a task id"):
         choose([UNKNOWN, "queue:mail"], None, is_all=False)
     with pytest.raises(SelectorInvalid):

@@ -112,8 +112,9 @@ def choose(
     if are_ids:
         return Chosen(read_ids(given), Selector(), noun)
     selector = read_selector(given, queue=queue)
-    if states:
-        selector = Selector((*selector.terms, StateTerm(tuple(states))))
+    wanted = StateTerm(tuple(states))
+    if states and wanted not in selector.terms:
+        selector = Selector((*selector.terms, wanted))
     return Chosen((), selector, noun, place if not given else "")
 
 

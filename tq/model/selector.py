@@ -181,7 +181,7 @@ def parse(text: str) -> Selector:
         SelectorInvalid: with the position of the character at which it stops making sense.
     """
     if len(text) > SELECTOR_CHARS_MAX:
-        raise SelectorInvalid(f"it is longer than {SELECTOR_CHARS_MAX} characters", position=SELECTOR_CHARS_MAX)
+        raise SelectorInvalid(f"it is longer than {SELECTOR_CHARS_MAX:,} characters", position=SELECTOR_CHARS_MAX)
     terms: list[Term] = []
     at = _skip_spaces(text, 0)
     while at < len(text):
