@@ -12,6 +12,7 @@ from tq.model.identity import Role
 from tq.tui.app import Look, TopApp
 from tq.tui.feed import Disconnected
 from tq.tui.glyphs import ASCII
+from tq.tui.widgets.prompt import Prompt
 
 
 class Clock:
@@ -137,6 +138,25 @@ async def test_a_wrong_command_says_what_is_wrong_and_stays_to_be_corrected(type
 
         assert typed in lines(app)[-2]
         assert list(app._notifications)
+
+
+async def test_a_place_can_be_named_with_a_selector_before_it_was_ever_seen() -> None:
+    async with running() as (app, _, pilot, _):
+        await pilot.press("colon", *"tasks", "space", *"queue:mail", "enter")
+        await settled(pilot)
+
+        assert app.here is not None
+        assert (app.here.mode, app.here.filter_text) == ("tasks", "queue:mail")
+
+
+async def test_what_is_typed_right_behind_a_colon_is_in_the_line() -> None:
+    async with running() as (app, _, pilot, _):
+        for key in ("colon", "c", "t"):  # with no time between: c would copy, and t change the clock
+            app.simulate_key(key)
+        await settled(pilot)
+
+        assert isinstance(app.focused, Prompt)
+        assert app.focused.value == "ct"
 
 
 async def test_the_help_lists_every_key_of_the_footer() -> None:

@@ -27,7 +27,7 @@ from tq.tui.mirror import Mirror
 
 VERSION = 1
 BYTES_MAX = 256 << 20
-"""Of one recording: about ten hours of a thousand busy queues. Then it ends, and the dashboard goes on."""
+"""Of one recording: hours of a thousand busy queues. Then it ends, and the dashboard goes on."""
 ENTRY_BYTES_MAX = 64 << 20
 KEY_MS = 60_000
 """At least so often an entry has all rows."""
