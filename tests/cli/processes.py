@@ -211,6 +211,18 @@ class Terminal:
             assert self._read(deadline), f"{text!r} did not appear in:\n{self.seen}"
         return self.seen
 
+    def press_until(self, key: str, text: str) -> str:
+        """Press a key, once more each second until `text` is part of the output: a dialog that is just closing takes
+        what is pressed in that moment, as it should."""
+        deadline = monotonic() + SECONDS_MAX
+        while text not in self.seen:
+            assert monotonic() < deadline, f"{text!r} did not appear in:\n{self.seen}"
+            self.type(key)
+            again_at = monotonic() + 1
+            while text not in self.seen and monotonic() < again_at:
+                self._read(again_at)
+        return self.seen
+
     def end(self) -> int:
         """Wait for the end and return the exit code; `seen` then has all output."""
         deadline = monotonic() + SECONDS_MAX
