@@ -61,12 +61,15 @@ async def dashboard(
     size: tuple[int, int] = (120, 40),
     confirms_always: bool = False,
     acts_for: str = "",
+    app_type: type[TopApp] = TopApp,
+    is_local: bool = True,
 ) -> AsyncIterator[Seat]:
     """The application, as soon as it shows what is there."""
     feed = LiveFeed(
         AsyncClient(address, role=role, acts_for=acts_for, reconnect_timeout=0.2), confirms_always=confirms_always
     )
-    app = TopApp(feed, Look(ASCII, hz=10.0), AsyncClient(address, role=role, acts_for=acts_for, reconnect_timeout=10))
+    client = AsyncClient(address, role=role, acts_for=acts_for, reconnect_timeout=10)
+    app = app_type(feed, Look(ASCII, hz=10.0), client, is_local=is_local)
     async with app.run_test(size=size) as pilot:
         seat = Seat(app, pilot)
         await seat.until(lambda: app.greeting is not None and app.mirror.at_ms, "the first frame")

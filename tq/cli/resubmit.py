@@ -8,12 +8,13 @@ import typer
 from tq.cli.exits import Exit
 from tq.cli.options import ConfigFile, DryRun, Reason, Url, Yes
 from tq.cli.reach import complete_queue, reach
-from tq.cli.submit import choose_payload, parse_priority
+from tq.cli.submit import choose_payload
 from tq.cli.tasks import TaskId
 from tq.cli.terminal import can_ask, confirm, say, say_diff, say_error
 from tq.model.durations import duration_ms
 from tq.model.errors import InvalidArgument, WrongState
 from tq.model.ids import format_id
+from tq.model.priorities import parse_priority
 from tq.model.signatures import TaskSignature
 from tq.model.task import TaskView
 
@@ -143,8 +144,8 @@ def _edited(old: "Payload", signature: TaskSignature | None) -> "Payload":
         InvalidArgument: it is wrong, and nobody there; or there is no editor.
         typer.Exit: nothing was changed, or the person gave up.
     """
-    from tq.cli.editor import EditedFile
     from tq.views.corrections import corrected, editable
+    from tq.views.editor import EditedFile
 
     before = editable(old)
     is_json = old.form != "text"

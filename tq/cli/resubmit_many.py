@@ -7,9 +7,9 @@ import typer
 from tq.cli.bulk import IdsOrSelector, OfAll, Plan, Rate, carry_out, choose
 from tq.cli.options import ConfigFile, DryRun, Reason, Url, Yes
 from tq.cli.reach import complete_queue, reach
-from tq.cli.submit import parse_priority
 from tq.model.durations import duration_ms
 from tq.model.operations import RATE, Action, Overrides
+from tq.model.priorities import parse_priority
 
 
 def resubmit_many(

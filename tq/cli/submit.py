@@ -13,10 +13,8 @@ from tq.cli.reach import complete_queue, reach, read_bytes
 from tq.cli.terminal import say
 from tq.model.durations import duration_ms
 from tq.model.errors import InvalidArgument
-from tq.model.task import HIGH, LOW, NORMAL, PRIORITY_MAX
+from tq.model.priorities import parse_priority
 from tq.views.payloads import JSON
-
-_NAMED = {"high": HIGH, "normal": NORMAL, "low": LOW}
 
 
 class SubmitCommand(TyperCommand):
@@ -156,19 +154,6 @@ def guess_content_type(data: bytes) -> str:
         return JSON if isinstance(msgspec.json.decode(data), dict) else ""
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
-
-
-def parse_priority(text: str) -> int:
-    """A priority from 0 to 255, by number or by the name of its tier.
-
-    Raises:
-        InvalidArgument: neither.
-    """
-    if text.lower() in _NAMED:
-        return _NAMED[text.lower()]
-    if text.isascii() and text.isdigit() and int(text[:4]) <= PRIORITY_MAX:
-        return int(text)
-    raise InvalidArgument(f"--priority {text!r} is not a priority", hint="give 0 to 255, or high, normal, low")
 
 
 def parse_eta(text: str) -> datetime:

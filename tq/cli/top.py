@@ -231,7 +231,7 @@ def _live(addresses: Sequence[str] | None, role: str, acts_for: str, record: Pat
         if how.log_of_up is not None:
             app: TopApp = OwnedApp(feed, how.look, asking, start=how.start, log_path=str(how.log_of_up))
         else:
-            app = TopApp(feed, how.look, asking, start=how.start)
+            app = TopApp(feed, how.look, asking, start=how.start, is_local=not os.environ.get("TQ_DOOR"))
         _run(app, how.size)
 
 

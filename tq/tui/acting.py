@@ -16,9 +16,10 @@ from tq.model.replies import Prepared
 from tq.model.selector import Field, StateTerm, TextTerm
 from tq.model.task import State
 from tq.model.watching import QueueLive
-from tq.tui.actions import CANCEL, DRAIN, HOLD, PURGE, RETRY, UNDO, Action, Target, Tier
+from tq.tui.actions import CANCEL, DRAIN, HOLD, PURGE, RESUBMIT, UNDO, Action, Target, Tier
 from tq.tui.columns import Cell
 from tq.tui.figures import length
+from tq.tui.resubmitting import resubmit_many, resubmit_one
 from tq.tui.screens.base import Selection
 from tq.tui.screens.confirm import Answer, Confirm, Question
 from tq.tui.shell import command, each, words_of
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 NAMED_MAX = 5
 """Things of a selection that a question names one by one."""
-STALE = "what is shown is too old to act on: wait until it is live"
+STALE = "too old to act on: wait until it is live"
 
 
 class Acting:
@@ -77,7 +78,11 @@ class Acting:
             await self._drain(client, selection)
         elif action is CANCEL and selection.target is Target.OPERATION:
             await self._cancel_operation(client, selection)
-        elif action in (RETRY, PURGE, CANCEL):
+        elif action is RESUBMIT and selection.is_one:
+            await resubmit_one(self._top, self, client, selection.ids[0])
+        elif action is RESUBMIT:
+            await resubmit_many(self._top, self, client, selection)
+        else:
             await self._operate(client, action, selection)
 
     # -- tasks --------------------------------------------------------------------------------------------------
@@ -92,7 +97,7 @@ class Acting:
         answer = Answer("", 0)
         if tier is not Tier.AT_ONCE:
             question = _question(action, selection, prepared, tier, self._top.now_ms)
-            given = await self._ask(question, prepared.expires_at_ms)
+            given = await self.ask(question, prepared.expires_at_ms)
             if given is None:
                 return
             answer = given
@@ -106,7 +111,7 @@ class Acting:
             markup=False,
         )
 
-    async def _ask(self, question: Question, expires_at_ms: int = 0) -> Answer | None:
+    async def ask(self, question: Question, expires_at_ms: int = 0) -> Answer | None:
         """Ask; None: no. While the question stands the broker may be lost, or the preview become too old: then `y` does
         not go on, and says why."""
 
@@ -131,7 +136,7 @@ class Acting:
             facts = _named(names)
             what = f"{len(names)} queues" if len(names) > 1 else "this queue"
             typed = each(f"tq queue {'pause' if free else 'resume'}", names)
-            answer = await self._ask(Question(f"{verb.capitalize()} {what}?", facts, verb, typed))
+            answer = await self.ask(Question(f"{verb.capitalize()} {what}?", facts, verb, typed))
             if answer is None:
                 return
             reason = answer.reason
@@ -152,7 +157,7 @@ class Acting:
         ]
         number = len(selection.ids)
         title = f"Drain {number:,} worker process{'' if number == 1 else 'es'}?"
-        answer = await self._ask(Question(title, facts, "drain", each(DRAIN.command, selection.ids)))
+        answer = await self.ask(Question(title, facts, "drain", each(DRAIN.command, selection.ids)))
         if answer is None:
             return
         for one in selection.ids:
@@ -163,7 +168,7 @@ class Acting:
         names = [one[:8] for one in selection.ids]
         facts = [*_named(names), Cell("What was done stays done, and can be undone.", "dim")]
         what = f"operation {names[0]}" if len(names) == 1 else f"{len(names)} operations"
-        answer = await self._ask(Question(f"Stop {what}?", facts, "stop", each("tq op cancel", selection.ids)))
+        answer = await self.ask(Question(f"Stop {what}?", facts, "stop", each("tq op cancel", selection.ids)))
         if answer is None:
             return
         for one in selection.ids:
@@ -182,7 +187,7 @@ class Acting:
             Cell("and it does not run.", "dim"),
         ]
         what = f"operation {wanted[0][:8]}" if len(wanted) == 1 else f"{len(wanted)} operations"
-        answer = await self._ask(Question(f"Undo {what}?", facts, "undo", each(UNDO.command, wanted)))
+        answer = await self.ask(Question(f"Undo {what}?", facts, "undo", each(UNDO.command, wanted)))
         if answer is None:
             return
         undoing = [await client.undo(one, answer.reason) for one in wanted]
@@ -213,7 +218,8 @@ def queue_term(names: Sequence[str]) -> str:
 def command_of(action: Action, selection: Selection) -> str:
     """The command that does the same to the same tasks."""
     selector, ids = set_of(selection)
-    return command(action.command, *(words_of(selector) if selector else ids))
+    verb = "tq resubmit" if action is RESUBMIT and not selection.is_one else action.command
+    return command(verb, *(words_of(selector) if selector else ids))
 
 
 def _named(names: Sequence[str]) -> list[Cell]:

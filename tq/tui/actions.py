@@ -50,8 +50,8 @@ RETRY = Action(
     "tq dead retry", "undo",
 )  # fmt: skip
 RESUBMIT = Action(
-    "resubmit", "E", "edit, resubmit", (Target.DEAD, Target.TASK), Role.OPERATOR, Tier.ASK, Tier.ASK,
-    "tq task resubmit --edit",
+    "resubmit", "E", "edit, resubmit", (Target.DEAD, Target.GROUP, Target.TASK), Role.OPERATOR, Tier.ASK,
+    Tier.ASK, "tq task resubmit --edit",
 )  # fmt: skip
 PURGE = Action(
     "purge", "P", "purge", (Target.DEAD, Target.GROUP, Target.QUEUE, Target.TASK), Role.OPERATOR, Tier.TYPE, Tier.TYPE,

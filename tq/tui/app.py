@@ -91,12 +91,14 @@ class TopApp(App[None]):
         clock: Callable[[], float] = time.monotonic,
         *,
         start: Place = HOME,
+        is_local: bool = True,
     ) -> None:
         """
         Args:
             client: for what is asked and done; closed at the end. None: there is only the stream, as in a recording.
             clock: seconds, for how long ago a frame came.
             start: what is shown first.
+            is_local: whether who looks sits at this machine: an editor may be started. Not behind a door.
         """
         super().__init__()
         self.feed = feed
@@ -104,6 +106,7 @@ class TopApp(App[None]):
         self.look = look
         self.mirror = Mirror()
         self.greeting: Greeting | None = None
+        self.is_local = is_local
         self.acting = Acting(self)
         self.link = Link(clock)
         self._clock = clock

@@ -116,7 +116,7 @@ class Confirm(ModalScreen[Answer | None]):
         self.set_class(is_small, "-small")
         fields = 1 + bool(self._question.word) + bool(self._question.rate)
         around = 2 + 1 + fields + 1 + 1 + (0 if is_small else 2)  # border, title, refusal, Cancel, margins
-        self.query_one("#facts", Lines).show(self._question.facts[: max(1, height - around)])
+        self.query_one("#facts", Lines).show(_fitting(self._question.facts, max(1, height - around)))
         copy, fill = (" as command", "Tab fields   ") if width >= WIDE_CELLS else ("", "Tab   ")
         self.query_one(".keys", Label).update(f"y {self._question.verb}   c copy{copy}   {fill}Esc cancel")
 
@@ -169,3 +169,10 @@ class Confirm(ModalScreen[Answer | None]):
     def on_paste(self, event: events.Paste) -> None:
         """What is pasted outside of a field is for nobody."""
         event.stop()
+
+
+def _fitting(facts: Sequence[Cell], lines: int) -> list[Cell]:
+    """The first of the facts, and how many more there are, if they do not all fit."""
+    if len(facts) <= lines:
+        return list(facts)
+    return [*facts[: lines - 1], Cell(f"  ... {len(facts) - lines + 1:,} lines more", "dim")]
