@@ -151,11 +151,49 @@ async def test_a_client_certificate_of_another_ca_is_refused_whatever_it_says(
 async def test_a_client_that_never_ends_its_handshake_is_cut_off(
     short_socket: Path, server: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tq.server.broker.HANDSHAKE_SECONDS", 0.1)
+    monkeypatch.setattr("tq.server.handshake.HANDSHAKE_SECONDS", 0.1)
     async with edges(short_socket, server) as broker:
         wire = await broker.tcp()
 
         assert await everything(wire) == []
+
+
+async def test_no_more_handshakes_go_on_at_once_than_there_may_be_connections(
+    short_socket: Path, certificates: Certificates, server: dict[str, str]
+) -> None:
+    async with edges(short_socket, {**server, "max_connections": 2}) as broker:
+        silent = [await broker.tcp() for _ in range(2)]
+        refused = await broker.tcp()
+
+        assert await everything(refused) == []
+        assert "handshakes" in str(broker.log.find("connection_refused")["reason"])
+
+        for wire in silent:
+            wire.writer.close()
+        while broker.log.names().count("handshake_failed") < len(silent):
+            await asyncio.sleep(0)
+        await (await broker.tcp(trusting(certificates))).greet()
+
+
+async def test_who_comes_over_tls_to_a_full_broker_is_told_so(
+    short_socket: Path, certificates: Certificates, server: dict[str, str]
+) -> None:
+    async with edges(short_socket, {**server, "max_connections": 1}) as broker:
+        await (await broker.tcp(trusting(certificates))).greet()
+        (refusal,) = await everything(await broker.tcp(trusting(certificates)))
+
+        assert isinstance(refusal, ErrorReply)
+        assert refusal.code == "TOO_MANY_CONNECTIONS"
+
+
+async def test_a_broker_that_stops_does_not_wait_for_a_handshake(short_socket: Path, server: dict[str, str]) -> None:
+    async with edges(short_socket, {**server, "graceful_shutdown_timeout_secs": 0}) as broker:
+        silent = await broker.tcp()
+        while not broker.broker._connections.handshakes:
+            await asyncio.sleep(0)
+        await broker.broker.stop()
+
+        assert await everything(silent) == []
 
 
 async def test_a_renewed_certificate_is_shown_to_new_connections(certificates: Certificates, tmp_path: Path) -> None:

@@ -27,10 +27,11 @@ from tq.protocol.codec import PROTOCOL_VERSION
 from tq.server.clock import Clock
 from tq.server.connection import ConnectionLimits, Connections
 from tq.server.gate import Gate
+from tq.server.handshake import TlsServer
 from tq.server.listen import check_credentials, check_exposure, listen_tcp, listen_unix, shown
 from tq.server.logging import make_logger
 from tq.server.loop import BrokerLoop, SyncPolicy
-from tq.server.tls import HANDSHAKE_SECONDS, SHUTDOWN_SECONDS, Tls
+from tq.server.tls import Tls
 from tq.server.vitals import Vitals
 from tq.storage.memory import MemoryStore
 from tq.storage.rocks import RocksStore
@@ -81,7 +82,7 @@ class Broker:
         self._data_dir = "" if is_ephemeral else str(Path(settings.persistence.data_dir).absolute())
         self._clock = Clock() if clock is None else clock
         self._tls: Tls | None = None
-        self._servers: list[asyncio.Server] = []
+        self._servers: list[asyncio.Server | TlsServer] = []
         self._socket_path: Path | None = None
         self._check_timer: asyncio.TimerHandle | None = None
         self._is_clock_behind = False
@@ -184,15 +185,11 @@ class Broker:
             self._log.warning("port_taken", wanted=broker.port, port=port)
         loop = asyncio.get_running_loop()
         tls = self._tls
-        options: dict[str, Any] = {}
-        if tls is not None:
-            options = {
-                "ssl": tls.context,
-                "ssl_handshake_timeout": HANDSHAKE_SECONDS,
-                "ssl_shutdown_timeout": SHUTDOWN_SECONDS,
-            }
         for sock in sockets:
-            self._servers.append(await loop.create_server(self._connections.make, sock=sock, **options))
+            if tls is None:
+                self._servers.append(await loop.create_server(self._connections.make, sock=sock))
+            else:
+                self._servers.append(TlsServer(sock, self._connections, tls.context))
         addresses = [shown(sock, is_tls=tls is not None) for sock in sockets]
         local = self._listen_locally()
         if local is not None:

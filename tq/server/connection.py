@@ -60,6 +60,7 @@ class Connections:
         self.log = log
         self.admitted: set[Connection] = set()
         self.ending: set[Connection] = set()
+        self.handshakes: set[asyncio.Task[None]] = set()
         self._last_id = 0
         self._empty: asyncio.Future[None] | None = None
 
@@ -67,6 +68,15 @@ class Connections:
         """A connection for a socket that was accepted."""
         self._last_id += 1
         return Connection(self._last_id, self)
+
+    def add_handshake(self, handshake: asyncio.Task[None]) -> None:
+        """A socket that is no connection yet."""
+        self.handshakes.add(handshake)
+        handshake.add_done_callback(self._end_handshake)
+
+    def _end_handshake(self, handshake: asyncio.Task[None]) -> None:
+        self.handshakes.discard(handshake)
+        self._note_gone()
 
     def check(self, now: float) -> None:
         """Cut off those that will not come back by themselves; to be called about once a second.
@@ -78,8 +88,8 @@ class Connections:
             connection.check(now)
 
     async def wait_until_gone(self) -> None:
-        """Until no connection is left."""
-        if self.admitted or self.ending:
+        """Until no connection is left, and none in the making."""
+        if self.admitted or self.ending or self.handshakes:
             self._empty = asyncio.get_running_loop().create_future()
             await self._empty
 
@@ -87,6 +97,8 @@ class Connections:
         """End all connections at once."""
         for connection in [*self.admitted, *self.ending]:
             connection.abort()
+        for handshake in list(self.handshakes):
+            handshake.cancel()
 
     def forget(self, connection: "Connection") -> None:
         """A connection is closed."""
@@ -94,7 +106,11 @@ class Connections:
         if connection in self.admitted:
             self.admitted.remove(connection)
             self.broker.remove(connection)
-        if self._empty is not None and not (self.admitted or self.ending or self._empty.done()):
+        self._note_gone()
+
+    def _note_gone(self) -> None:
+        is_gone = not (self.admitted or self.ending or self.handshakes)
+        if is_gone and self._empty is not None and not self._empty.done():
             self._empty.set_result(None)
 
 

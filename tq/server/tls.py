@@ -8,9 +8,6 @@ from structlog.typing import FilteringBoundLogger
 from tq.model.errors import ConfigInvalid
 from tq.model.settings import BrokerSettings
 
-HANDSHAKE_SECONDS = 5.0
-SHUTDOWN_SECONDS = 5.0
-
 
 class Tls:
     """The files of the settings as a context, renewed when the files are."""
