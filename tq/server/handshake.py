@@ -31,6 +31,7 @@ class TlsServer:
     def __init__(self, sock: socket.socket, connections: Connections, context: ssl.SSLContext) -> None:
         """`sock` listens and does not block; `close` closes it."""
         self._connections = connections
+        self._log = connections.log
         self._context = context
         self._socket = sock
         self._loop = asyncio.get_running_loop()
@@ -54,14 +55,14 @@ class TlsServer:
             accepted, _ = self._socket.accept()
         except OSError as error:  # the other side has gone already, or there is no file descriptor left
             if error.errno in _EXHAUSTED:
-                self._connections.log.warning("accept_failed", error=str(error))
+                self._log.warning("accept_failed", error=str(error))
                 self._loop.remove_reader(self._socket)
                 self._retry = self._loop.call_later(RETRY_SECONDS, self._listen)
             return
         connections = self._connections
         if len(connections.handshakes) >= connections.limits.connections_max:
             reason = "too many TLS handshakes at once"
-            connections.log.warning("connection_refused", code=TooManyConnections.code, reason=reason)
+            self._log.warning("connection_refused", code=TooManyConnections.code, reason=reason)
             accepted.close()
             return
         accepted.setblocking(False)
@@ -83,5 +84,5 @@ class TlsServer:
         if handshake.cancelled():
             accepted.close()
         elif (error := handshake.exception()) is not None:
-            self._connections.log.debug("handshake_failed", reason=str(error))
+            self._log.debug("handshake_failed", reason=str(error))
             accepted.close()
