@@ -1,19 +1,15 @@
 """`tq door`: the dashboard by SSH, for people who have nothing but an ssh client."""
 
 import os
-import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from tq.cli.options import ConfigFile, Url
 from tq.cli.reach import named_addresses
-from tq.cli.serving import LogFormat, LogLevel, run_loop
+from tq.cli.serving import LogFormat, LogLevel, run_loop, serve
 from tq.model.errors import ConfigInvalid
-
-if TYPE_CHECKING:
-    from tq.doors.door import Door
 
 DIRECTORY = Path("~/.config/tq/door")
 
@@ -68,18 +64,4 @@ def door(
         idle_seconds=idle_minutes * 60.0,
     )
     log = make_logger(load_settings(config, flags=flags).settings.log)
-    run_loop(_serve(Door(options, dashboard(named_addresses(url, config) or ()), os.environ, log)))
-
-
-async def _serve(opened: "Door") -> None:
-    import asyncio
-
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-    await opened.start()
-    try:
-        await stopping.wait()
-    finally:
-        await opened.close()
+    run_loop(serve(Door(options, dashboard(named_addresses(url, config) or ()), os.environ, log)))

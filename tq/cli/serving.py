@@ -1,8 +1,9 @@
 """What `tq broker`, `tq worker` and `tq up` share: flags that are settings, and the loop that they run on."""
 
+import signal
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 import typer
 
@@ -72,3 +73,28 @@ def run_loop(main: Coroutine[Any, Any, None]) -> None:
     import uvloop
 
     uvloop.run(main)
+
+
+class Service(Protocol):
+    """What runs until it is told to stop."""
+
+    async def start(self) -> None:
+        """Return once it serves."""
+
+    async def close(self) -> None:
+        """Serve no more."""
+
+
+async def serve(service: Service) -> None:
+    """Run until SIGTERM or Ctrl-C."""
+    import asyncio
+
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    await service.start()
+    try:
+        await stopping.wait()
+    finally:
+        await service.close()

@@ -1,21 +1,17 @@
 """`tq web`: the dashboard in a browser, for people who have nothing but that."""
 
 import os
-import signal
 import ssl
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from tq.cli.options import ConfigFile, Url
 from tq.cli.reach import named_addresses
-from tq.cli.serving import LogFormat, LogLevel, run_loop
+from tq.cli.serving import LogFormat, LogLevel, run_loop, serve
 from tq.cli.terminal import say
 from tq.model.errors import ConfigInvalid
-
-if TYPE_CHECKING:
-    from tq.doors.web import WebDoor
 
 
 def web(
@@ -96,7 +92,7 @@ def web(
         on_link=_print_link,
         tls=None if tls_cert is None else _tls(tls_cert, tls_key or tls_cert),
     )
-    run_loop(_serve(door))
+    run_loop(serve(door))
 
 
 def _print_link(link: str) -> None:
@@ -115,17 +111,3 @@ def _tls(cert: Path, key: Path) -> ssl.SSLContext:
             hint="both are PEM files, and the key has no password",
         ) from None
     return context
-
-
-async def _serve(opened: "WebDoor") -> None:
-    import asyncio
-
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-    await opened.start()
-    try:
-        await stopping.wait()
-    finally:
-        await opened.close()
