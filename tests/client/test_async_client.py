@@ -26,12 +26,14 @@ from tq.model.errors import (
 )
 from tq.model.ids import format_id
 from tq.model.insight import Explanation, TaskStack
+from tq.model.metrics import Metrics, WorkerCounts
 from tq.model.operations import Action, OperationState, Overrides
 from tq.model.replies import (
     Affected,
     ErrorReply,
     Existing,
     LogPage,
+    MetricsReply,
     OperationPage,
     OperationReply,
     OutcomeReply,
@@ -96,6 +98,7 @@ def outcome(state: State, reason: str = "", error: AttemptRecord | None = None) 
 
 
 STATS = StatsReply(0, msgspec.convert(dict.fromkeys(EngineStats.__struct_fields__, 0), EngineStats))
+METRICS = MetricsReply(0, Metrics(engine=STATS.engine, workers=WorkerCounts(), queues=[], rest=None))
 AFFECTED = Affected(0, 1)
 STACK = TaskStack(
     task_id=ID, attempt=1, worker="w", host="h", pid=7, kind="thread", running_ms=1, place="a.py:1", text="at a.py"
@@ -187,6 +190,7 @@ CASES: list[tuple[Callable[[AsyncClient], Awaitable[Any]], Request, Reply, Any]]
     (lambda c: c.task_stack(ID), commands.TakeStack(0, ID), StackReply(0, STACK), STACK),
     (lambda c: c.why(ID), commands.Why(0, ID), WhyReply(0, EXPLANATION), EXPLANATION),
     (lambda c: c.stats(), commands.GetStats(0), STATS, STATS),
+    (lambda c: c.metrics(7), commands.GetMetrics(0, 7), METRICS, METRICS.metrics),
     (lambda c: c.backup("/b"), commands.Backup(0, "/b"), AFFECTED, AFFECTED),
     (lambda c: c.request(commands.ListQueues(77)), commands.ListQueues(0), QueuePage(0, []), QueuePage(0, [])),
 ]

@@ -23,6 +23,7 @@ from tq.model.commands import (
     Failure,
     Fetch,
     GetLog,
+    GetMetrics,
     GetOperation,
     GetStats,
     GetTask,
@@ -335,6 +336,7 @@ class Attacker:
             lambda: GetWorker(number, random.choice(("w", "00000000", "h"))),
             lambda: DrainWorker(number, random.choice(("w", "00000000", "h"))),
             lambda: GetStats(number),
+            lambda: GetMetrics(number, random.choice((0, 1, 1_000))),
             lambda: WorkerDied(number, random.randbytes(16), 1, "SIGKILL", "h", 1, "last words", ids),
             *[lambda: self._report(number)] * 8,
         )

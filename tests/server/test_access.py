@@ -8,6 +8,7 @@ import pytest
 from tests.server.edges import edges, everything, hello
 from tq.engine.engine import Engine
 from tq.model.commands import (
+    GetMetrics,
     GetStats,
     ListAudit,
     ListQueues,
@@ -19,7 +20,7 @@ from tq.model.commands import (
 )
 from tq.model.errors import StorageFailed
 from tq.model.identity import Role
-from tq.model.replies import Affected, AuditPage, ErrorReply, QueuePage, StatsReply, Submitted
+from tq.model.replies import Affected, AuditPage, ErrorReply, MetricsReply, QueuePage, StatsReply, Submitted
 from tq.model.settings import SecuritySettings
 from tq.model.task import TaskSpec
 from tq.server import greeting
@@ -146,11 +147,15 @@ async def test_a_worker_without_the_role_is_refused_and_holds_nothing(short_sock
         token = await broker.token(Role.PRODUCER)
         wire = await broker.tcp()
         refusal = await wire.ask(hello(token, worker=worker))
-        stats = await (await broker.admin()).ask(GetStats(1))
+        admin = await broker.admin()
+        stats, metrics = await admin.ask(GetStats(1)), await admin.ask(GetMetrics(2))
 
         assert "to run tasks it needs worker" in denied(refusal)
         assert isinstance(stats, StatsReply)
         assert stats.engine.workers_connected == 0
+        assert isinstance(metrics, MetricsReply)
+        assert metrics.metrics.process is not None
+        assert metrics.metrics.process.denied_total == 1
 
 
 async def test_what_is_done_is_told_with_the_name_of_the_token_and_the_address(short_socket: Path) -> None:

@@ -14,9 +14,9 @@ from tests.server.fakes import GatedStore, LogRecorder, recording_logger
 from tests.server.process import BrokerProcess
 from tests.server.wire import Wire
 from tq.engine.tables import Table
-from tq.model.commands import GetStats, GetTask, Submit
+from tq.model.commands import GetMetrics, GetStats, GetTask, Submit
 from tq.model.errors import ConfigInvalid, StorageCorrupt, StorageInUse
-from tq.model.replies import ErrorReply, StatsReply, Stopping, Submitted, TaskReply
+from tq.model.replies import ErrorReply, MetricsReply, StatsReply, Stopping, Submitted, TaskReply
 from tq.model.settings import BrokerSettings, PersistenceSettings, Settings
 from tq.model.task import TaskSpec
 from tq.server.broker import Broker, open_store
@@ -130,6 +130,23 @@ async def test_stats_name_the_process_and_its_addresses(data_dir: Path) -> None:
     assert reply.process.data_dir == str(data_dir)
     assert reply.process.disk_free_bytes > 0
     assert run.log.find("broker_started")["sync"] == "always"
+
+
+async def test_metrics_have_the_commits_the_syncs_and_the_connections_of_the_process(data_dir: Path) -> None:
+    async with running(settings_for(data_dir)) as run:
+        wire = await run.connect()
+        await wire.ask(submit(1))
+        reply = await wire.ask(GetMetrics(2))
+
+    assert isinstance(reply, MetricsReply)
+    process = reply.metrics.process
+    assert process is not None
+    assert sum(process.commit_us.counts) == process.stats.commits_total >= 1
+    assert sum(process.sync_us.counts) >= 1
+    assert 0 < process.sync_us.sum <= process.commit_us.sum
+    assert (process.stats.connections, process.connections_total, process.denied_total) == (1, 1, 0)
+    assert process.connections_max == BrokerSettings().max_connections
+    assert process.cpu_ms > 0
 
 
 async def test_a_stop_tells_everybody_and_removes_the_socket(data_dir: Path) -> None:

@@ -29,3 +29,18 @@ def test_percentiles_are_of_the_last_commits_alone() -> None:
     assert stats.commits_total == COMMITS_KEPT + 50
     assert stats.commit_us_p50 == COMMITS_KEPT // 2
     assert stats.commit_us_p99 == COMMITS_KEPT * 99 // 100
+
+
+def test_commits_and_syncs_are_counted_by_how_long_they_took() -> None:
+    vitals = make()
+    for duration_us in (0, 250, 251, 5_000_001):
+        vitals.record_commit(duration_us)
+    vitals.record_sync(1_000_000)
+
+    shown = vitals.process_metrics(connections=3, denied_total=2)
+
+    assert list(shown.commit_us.bounds) == sorted(shown.commit_us.bounds)
+    assert (shown.commit_us.counts[:3], shown.commit_us.counts[-1]) == ([2, 1, 0], 1)
+    assert shown.commit_us.sum == 5_000_502
+    assert (shown.sync_us.counts[-3:], shown.sync_us.sum) == ([1, 0, 0], 1_000_000)
+    assert (shown.stats.connections, shown.denied_total) == (3, 2)

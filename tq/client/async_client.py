@@ -12,8 +12,9 @@ from tq.client.queues import AsyncQueues
 from tq.client.tasks import AsyncTasks
 from tq.client.watching import AsyncWatching
 from tq.client.workers import AsyncWorkers
-from tq.model.commands import Backup, GetStats
-from tq.model.replies import Affected, StatsReply
+from tq.model.commands import Backup, GetMetrics, GetStats
+from tq.model.metrics import Metrics
+from tq.model.replies import Affected, MetricsReply, StatsReply
 
 
 class AsyncClient(
@@ -53,6 +54,14 @@ class AsyncClient(
     async def stats(self) -> StatsReply:
         """The broker in numbers."""
         return await self._ask(GetStats(0), StatsReply)
+
+    async def metrics(self, queues: int = 100) -> Metrics:
+        """What monitoring wants to know: counters since the broker was made, and distributions since it started.
+
+        Args:
+            queues: 0 to 1,000 that are named; the others are counted together.
+        """
+        return (await self._ask(GetMetrics(0, queues), MetricsReply)).metrics
 
     async def backup(self, directory: str) -> Affected:
         """A consistent copy of the data, while the broker runs.

@@ -17,6 +17,7 @@ from tq.client.watching import Watching
 from tq.client.workers import Workers
 from tq.model.commands import Request
 from tq.model.identity import Role
+from tq.model.metrics import Metrics
 from tq.model.replies import Affected, Reply, StatsReply, Welcome
 
 
@@ -73,6 +74,10 @@ class Client(Tasks, Queues, Dead, Operations, Workers, Insight, Watching, Access
     def stats(self) -> StatsReply:
         """See AsyncClient.stats."""
         return self._thread.run(lambda: self._client.stats())
+
+    def metrics(self, queues: int = 100) -> Metrics:
+        """See AsyncClient.metrics."""
+        return self._thread.run(lambda: self._client.metrics(queues))
 
     def backup(self, directory: str) -> Affected:
         """See AsyncClient.backup."""

@@ -66,6 +66,7 @@ def is_repeatable(request: Request) -> bool:
             | commands.ListTokens()
             | commands.ListAudit()
             | commands.GetAttention()
+            | commands.GetMetrics()
         ):
             return True
         case _:

@@ -24,6 +24,7 @@ from tq.engine import (
 )
 from tq.engine.bounds import BOUNDS, Bounds
 from tq.engine.ledger import Disk, Ledger
+from tq.engine.metering import Metering
 from tq.engine.operations import committing, preparing, running
 from tq.engine.tables import Reader, Table, TokenRow, Writes
 from tq.engine.watching import Watching
@@ -41,6 +42,7 @@ from tq.model.commands import (
     GetAttention,
     GetHistory,
     GetLog,
+    GetMetrics,
     GetOperation,
     GetSignature,
     GetStats,
@@ -97,6 +99,7 @@ class Engine:
     def __init__(self, reader: Reader, settings: Settings, seed: int, bounds: Bounds = BOUNDS) -> None:
         self._ledger = Ledger(reader, settings, seed, bounds)
         self._watching = Watching(self._ledger, seed)
+        self._metering = Metering(self._ledger)
         self._is_behind = False
 
     def open(self, now_ms: int) -> None:
@@ -172,6 +175,8 @@ class Engine:
                 return viewing.list_workers(ledger, request)
             case GetStats():
                 return viewing.get_stats(ledger, request, now_ms)
+            case GetMetrics():
+                return self._metering.get_metrics(request, now_ms)
             case ListGroups():
                 return failures.list_groups(ledger, request, now_ms)
             case Why():

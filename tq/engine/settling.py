@@ -46,7 +46,9 @@ def ack(ledger: Ledger, request: Ack, now_ms: int) -> Settled:
             continue
         past = _past(ledger, lease) if lease.has_state else None  # before any change: a read may fail
         ledger.drop_lease(lease)
-        row = lease.lane.queue.row
+        queue = lease.lane.queue
+        queue.note_processing(now_ms - lease.leased_at_ms)
+        row = queue.row
         row.completed += 1
         row.completed_total += 1
         remove_at_ms = now_ms + lease.result_ttl_ms
@@ -101,7 +103,9 @@ def fail(ledger: Ledger, lease: Lease, failure: Failure, now_ms: int) -> None:
         message=failure.message[:MESSAGE_CHARS_MAX],
         traceback=failure.traceback[-TRACEBACK_CHARS_MAX:],
     )
-    lease.lane.queue.row.failed_total += 1
+    queue = lease.lane.queue
+    queue.note_processing(now_ms - lease.leased_at_ms)
+    queue.row.failed_total += 1
     ledger.drop_lease(lease)
     record.state = _after_attempt(record.state, lease, attempt)
     if lease.cancel_reason is not None:
@@ -110,6 +114,7 @@ def fail(ledger: Ledger, lease: Lease, failure: Failure, now_ms: int) -> None:
         reason = "failed for good" if failure.is_final else "no retries left"
         ledger.enter_final(record, State.DEAD_LETTER, now_ms, reason=reason)
     else:
+        queue.row.retried_total += 1
         delay_ms = failure.retry_in_ms
         if delay_ms is None:
             delay_ms = backoff_ms(lease.attempt, record.options.retry, ledger.random.random())

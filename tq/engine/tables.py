@@ -171,6 +171,7 @@ class QueueRow(msgspec.Struct, array_like=True):
     dead_total: int = 0
     cancelled_total: int = 0
     paused_by: str = ""
+    retried_total: int = 0
 
 
 class LaneRow(msgspec.Struct, array_like=True):

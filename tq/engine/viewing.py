@@ -175,9 +175,14 @@ def get_signature(ledger: Ledger, request: GetSignature) -> SignatureReply:
 
 def get_stats(ledger: Ledger, request: GetStats, now_ms: int) -> StatsReply:
     """All queues together; the server adds its own part."""
+    return StatsReply(request.request_id, engine_stats(ledger, now_ms))
+
+
+def engine_stats(ledger: Ledger, now_ms: int) -> EngineStats:
+    """The same, by itself."""
     rows = [queue.row for queue in ledger.queues.values()]
     rates = ledger.history.total_rates(now_ms)
-    stats = EngineStats(
+    return EngineStats(
         queues=len(rows),
         ready=sum(sum(queue.ready) for queue in ledger.queues.values()),
         scheduled=sum(row.scheduled for row in rows),
@@ -198,7 +203,6 @@ def get_stats(ledger: Ledger, request: GetStats, now_ms: int) -> StatsReply:
         failed_60s=rates.failed_60s,
         dead_60s=rates.dead_60s,
     )
-    return StatsReply(request.request_id, stats)
 
 
 def get_history(ledger: Ledger, request: GetHistory, now_ms: int) -> HistoryReply:

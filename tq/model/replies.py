@@ -9,6 +9,7 @@ from tq.model.credentials import AuditEntry, TokenInfo
 from tq.model.groups import FailureGroup
 from tq.model.history import QueueHistory
 from tq.model.insight import Explanation, LogLine, TaskStack, WorkerView
+from tq.model.metrics import Metrics
 from tq.model.operations import Action, Operation, QueueCount
 from tq.model.signatures import TaskSignature
 from tq.model.stats import EngineStats, ProcessStats, QueueStats, WorkerInfo
@@ -242,6 +243,12 @@ class AttentionReply(_Reply, frozen=True, tag=123):
     left_out: int = 0
 
 
+class MetricsReply(_Reply, frozen=True, tag=124):
+    """What monitoring wants to know."""
+
+    metrics: Metrics
+
+
 class Delivery(msgspec.Struct, array_like=True, frozen=True):
     """One leased task. `task` is the stored row, byte for byte."""
 
@@ -313,7 +320,7 @@ Reply = (
     | WhyReply | LogPage | StackReply | WorkerReply
     | GroupPage
     | SignatureReply
-    | HistoryReply | AttentionReply
+    | HistoryReply | AttentionReply | MetricsReply
     | Prepared | OperationReply | OperationPage
     | TokenPage | AuditPage
 )  # fmt: skip

@@ -10,6 +10,7 @@ from tq.model.commands import (
     GetAttention,
     GetHistory,
     GetLog,
+    GetMetrics,
     GetSignature,
     GetStats,
     GetTask,
@@ -54,7 +55,7 @@ READS = frozenset(
         ListTokens,
         ListAudit,
     }
-    | {GetAttention, Watch, WatchCredit, Unwatch}
+    | {GetAttention, GetMetrics, Watch, WatchCredit, Unwatch}
 )
 """Requests that change nothing, in memory or on disk."""
 

@@ -138,6 +138,7 @@ class Broker:
             self._loop.close()
             raise
         self._vitals.addresses = self.addresses
+        self._vitals.connections_max = broker.max_connections
         self.check()
         if broker.insecure:
             self._log.warning("broker_insecure", host=broker.host, meaning=_insecurity(broker, self._loop.has_token()))

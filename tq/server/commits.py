@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from queue import SimpleQueue
@@ -13,8 +14,8 @@ class CommitThread:
     A plain thread and a queue: an executor makes a future, a work item and two locks for every commit.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, on_done: Callable[[Exception | None], None]) -> None:
-        """`on_done` is called on `loop` after each sync, with what it raised."""
+    def __init__(self, loop: asyncio.AbstractEventLoop, on_done: Callable[[Exception | None, int], None]) -> None:
+        """`on_done` is called on `loop` after each sync, with what it raised and how many us it took."""
         self._loop = loop
         self._on_done = on_done
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
@@ -34,9 +35,11 @@ class CommitThread:
     def _run(self) -> None:
         while (sync := self._jobs.get()) is not None:
             failure: Exception | None = None
+            started_ns = time.perf_counter_ns()
             try:
                 sync()
             except Exception as error:  # handed to the loop, which decides
                 failure = error
+            duration_us = (time.perf_counter_ns() - started_ns) // 1_000
             with suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits any more
-                self._loop.call_soon_threadsafe(self._on_done, failure)
+                self._loop.call_soon_threadsafe(self._on_done, failure, duration_us)

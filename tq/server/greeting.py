@@ -31,6 +31,8 @@ class Greeting:
         self._gate = gate
         self._log = log
         self._waiting = 0
+        self.denied_total = 0
+        """Connections turned away since the broker started."""
 
     def answer(self, core: Core, session: Session, hello: Hello, now_ms: int) -> Reply | None:
         """Greet one connection. None: it will be turned away, when its time has come.
@@ -96,6 +98,7 @@ class Greeting:
         return ended
 
     def _turn_away(self, session: Session, hello: Hello, error: AccessDenied) -> Reply | None:
+        self.denied_total += 1
         session.finish()
         is_wrong = bool(hello.token)
         if is_wrong and self._waiting == WRONG_TOKENS_MAX:

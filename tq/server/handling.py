@@ -3,11 +3,11 @@ to this session or as things stand. All others the loop hands to the engine itse
 
 from collections.abc import Callable, Mapping
 
-import msgspec
+from msgspec.structs import replace
 
 from tq.model.commands import Backup, CreateToken, Hello, RevokeToken, Wait, Watch
 from tq.model.errors import AccessDenied, DiskFull, TqError
-from tq.model.replies import ErrorReply, Reply, StatsReply, WhyReply
+from tq.model.replies import ErrorReply, MetricsReply, Reply, StatsReply, WhyReply
 from tq.model.roles import check_role, direct_requests
 from tq.protocol.codec import encode_frame, to_reply
 from tq.server.admission import READS, SILENT, Condition, explain_condition, refusals
@@ -96,7 +96,10 @@ class Handling:
     def _completed(self, request: Taken, reply: Reply | None) -> Reply | None:
         """With what the engine cannot know; counted if it may be long."""
         if isinstance(reply, StatsReply):
-            return msgspec.structs.replace(reply, process=self._vitals.process_stats(len(self._sessions)))
+            return replace(reply, process=self._vitals.process_stats(len(self._sessions)))
+        if isinstance(reply, MetricsReply):
+            process = self._vitals.process_metrics(len(self._sessions), self._greeting.denied_total)
+            reply = replace(reply, metrics=replace(reply.metrics, process=process))
         if isinstance(reply, WhyReply):
             reply = explain_condition(reply, self.condition)
         if reply is not None and type(request) in _MAY_BE_LARGE:

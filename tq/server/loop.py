@@ -138,6 +138,7 @@ class BrokerLoop:
 
     def add(self, session: Session) -> None:
         """A connection came."""
+        self._vitals.connections_total += 1
         self._intake.add(session)
 
     def remove(self, session: Session) -> None:
@@ -333,9 +334,10 @@ class BrokerLoop:
         self._is_dirty = False
         self._start_sync()
 
-    def _on_synced(self, failure: Exception | None) -> None:
+    def _on_synced(self, failure: Exception | None, duration_us: int) -> None:
         """A sync ended: start the next commit if enough has gathered, and release what is now on disk."""
         self._is_syncing = False
+        self._vitals.record_sync(duration_us)
         if self._is_over():
             return
         if failure is not None:

@@ -21,7 +21,7 @@ from tq.model.commands.fields import (
     Rate,
     ScopeText,
 )
-from tq.model.commands.looking import GetAttention, GetHistory, Unwatch, Watch, WatchCredit
+from tq.model.commands.looking import GetAttention, GetHistory, GetMetrics, Unwatch, Watch, WatchCredit
 from tq.model.commands.operating import (
     Backup,
     CancelOperation,
@@ -83,7 +83,7 @@ Request = (
     | Why | GetLog | TakeStack | GetWorker | ReportLog | StackTaken
     | PrepareOperation | CommitOperation | ListOperations | GetOperation | CancelOperation | UndoOperation
     | CreateToken | ListTokens | RevokeToken | ListAudit
-    | GetHistory | Watch | WatchCredit | Unwatch | GetAttention
+    | GetHistory | Watch | WatchCredit | Unwatch | GetAttention | GetMetrics
 )  # fmt: skip
 
 
@@ -152,6 +152,7 @@ __all__ = [
     "WatchCredit",
     "Unwatch",
     "GetAttention",
+    "GetMetrics",
     "CreateToken",
     "ListTokens",
     "RevokeToken",

@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from tq.model.commands.fields import BaseRequest, Count, Name, ScopeText
+from tq.model.metrics import QUEUES_MAX
 from tq.model.watching import HZ_MAX, SCOPES_MAX
 
 
@@ -49,3 +50,9 @@ class Unwatch(BaseRequest, frozen=True, tag=45):
 
 class GetAttention(BaseRequest, frozen=True, tag=51):
     """What somebody should look at, the most urgent first. Reply: AttentionReply."""
+
+
+class GetMetrics(BaseRequest, frozen=True, tag=52):
+    """What monitoring wants to know, at most `queues` queues by name. Reply: MetricsReply."""
+
+    queues: Annotated[int, Meta(ge=0, le=QUEUES_MAX)] = 100

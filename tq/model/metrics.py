@@ -1,0 +1,74 @@
+"""The broker as monitoring sees it: counters that are kept as things happen, and distributions of times."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from tq.model.stats import EngineStats, ProcessStats, QueueStats
+
+QUEUES_MAX = 1_000
+"""Queues that one answer names."""
+
+REST_OF_QUEUES = "_other"
+"""The name under which all other queues are counted together."""
+
+PROCESSING_MS_BOUNDS = (5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000, 1_800_000)
+"""The upper ends, inclusive, of the classes in which the times of handlers are counted."""
+
+DISK_US_BOUNDS = (250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000)
+"""The same, for commits and syncs."""
+
+
+class Distribution(msgspec.Struct, frozen=True):
+    """How often something took how long since the broker started, in the unit that the field which holds it names.
+
+    `counts[i]` are those above `bounds[i - 1]` and not above `bounds[i]`; one more than there are bounds: those above
+    all of them. `sum` is of all.
+    """
+
+    bounds: Sequence[int]
+    counts: list[int]
+    sum: int
+
+
+class QueueMetrics(msgspec.Struct, frozen=True, kw_only=True):
+    """One queue, or what is left of them together. `processing_ms` counts attempts that ended with a handler's return
+    or failure, from the moment their worker was given the task."""
+
+    stats: QueueStats
+    retried_total: int  # failed attempts that were followed by a wait for another
+    processing_ms: Distribution
+
+
+class WorkerCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """All worker processes together. `slots`: tasks that they can run at once; `running`: that they said they do."""
+
+    connected: int = 0  # those that drain included
+    draining: int = 0
+    lost: int = 0  # their grace is running
+    slots: int = 0
+    running: int = 0
+
+
+class ProcessMetrics(msgspec.Struct, frozen=True, kw_only=True):
+    """The broker process. `commit_us`: from the hand-over of a batch until it was on disk; `sync_us`: its fsync."""
+
+    stats: ProcessStats
+    cpu_ms: int  # that it used, of all cores
+    connections_max: int
+    connections_total: int  # since it started
+    denied_total: int  # greetings turned away for want of good credentials, since it started
+    commit_us: Distribution
+    sync_us: Distribution
+
+
+class Metrics(msgspec.Struct, frozen=True, kw_only=True):
+    """All of it. `queues` are named for good once they are named, until the broker starts again: a queue that moved in
+    and out of `rest` would make the counters of both jump. `process` is None where the engine runs without one (tests).
+    """
+
+    engine: EngineStats
+    workers: WorkerCounts
+    queues: list[QueueMetrics]
+    rest: QueueMetrics | None  # None: all are named. Has no oldest_ready_ms, no_handler, rates and pause: always 0
+    process: ProcessMetrics | None = None
