@@ -364,6 +364,23 @@ def test_workers_come_and_go() -> None:
     assert [row.name for row in viewer.rows("workers:busy").values()] == ["two"]
 
 
+def test_workers_that_somebody_should_look_at_come_before_those_that_are_well() -> None:
+    rig = Rig()
+    rig.submit(task(1))
+    rig.worker("d-lost", credit=1).disconnect()  # its lease is kept for it a while
+    for name in ("a-fine", "b-draining", "c-noted"):
+        hand = rig.worker(name)
+        if name == "b-draining":
+            hand.step(Heartbeat(0, is_draining=True))
+        elif name == "c-noted":
+            hand.step(Heartbeat(0, note="loop blocked 3.1 s"))
+    viewer = Viewer(rig, "workers:attention")
+    viewer.read()
+
+    names = [row.name for row in viewer.rows("workers:attention").values()]
+    assert names == ["d-lost", "c-noted", "b-draining", "a-fine"]
+
+
 def test_what_was_done_and_who_came_are_events_and_outlive_a_restart() -> None:
     rig = filled()
     viewer = Viewer(rig, "events")

@@ -7,7 +7,8 @@ import msgspec
 
 from tq.client.watching import Change
 from tq.model.identity import Role
-from tq.model.watching import Finding, QueueLive, Totals
+from tq.model.operations import Action, Operation, OperationState
+from tq.model.watching import Event, Finding, QueueLive, Totals
 from tq.tui.feed import Connected, Facts, Frame, Greeting, Told
 
 NOW_MS = 1_700_000_000_000
@@ -46,8 +47,10 @@ class FakeFeed:
         self.push(Frame(changes, at_ms))
 
 
-def part(scope: str, rows: Sequence[msgspec.Struct], *, is_whole: bool = True, gone: Sequence[str] = ()) -> Change:
-    return Change(scope, is_whole, list(rows), list(gone), 0)
+def part(
+    scope: str, rows: Sequence[msgspec.Struct], *, is_whole: bool = True, gone: Sequence[str] = (), left_out: int = 0
+) -> Change:
+    return Change(scope, is_whole, list(rows), list(gone), left_out)
 
 
 def queue(name: str, **fields: object) -> QueueLive:
@@ -66,3 +69,18 @@ def totals(**fields: object) -> Totals:
 
 def finding(name: str, text: str, severity: int = 2, code: str = "behind") -> Finding:
     return Finding(severity=severity, code=code, scope=f"queue:{name}", name=name, text=text, since_ms=NOW_MS - 60_000)
+
+
+def operation(number: int, action: Action = Action.RETRY, **fields: object) -> Operation:
+    row = Operation(
+        id=number.to_bytes(8), action=action, state=OperationState.RUNNING, target="state:dead_letter queue:media",
+        is_hard=False, total=50_000, done=234, skipped=0, failed=0, queues=(), rate=500, reason="gateway fixed",
+        actor="anna", origin="unix", as_of=88, started_at_ms=NOW_MS, ended_at_ms=0, remaining_ms=100_000,
+        undo_until_ms=0, undo_of=None, undone_by=None, error="",
+    )  # fmt: skip
+    return msgspec.structs.replace(row, **fields)
+
+
+def event(number: int, action: str, **fields: object) -> Event:
+    row = Event(number=number, at_ms=NOW_MS + number, actor="anna", action=action, target="media")
+    return msgspec.structs.replace(row, **fields)

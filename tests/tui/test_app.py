@@ -7,11 +7,12 @@ import pytest
 from textual.pilot import Pilot
 
 from tests.tui.dumps import lines, settled, text
-from tests.tui.fakes import NOW_MS, FakeFeed, finding, part, queue, totals
+from tests.tui.fakes import NOW_MS, FakeFeed, event, finding, operation, part, queue, totals
 from tq.model.identity import Role
 from tq.tui.app import Look, TopApp
 from tq.tui.feed import Disconnected
 from tq.tui.glyphs import ASCII
+from tq.tui.widgets.header import LIVE, Status, fitted, status_pieces
 from tq.tui.widgets.prompt import Prompt
 
 
@@ -197,6 +198,56 @@ async def test_every_size_shows_queues_header_and_footer(size: tuple[int, int]) 
     assert shown[0].startswith(" tq")
     assert "help" in shown[-1]
     assert any("orders" in line for line in shown[3:])
+
+
+async def test_findings_beyond_those_that_were_sent_are_counted_too() -> None:
+    async with running() as (app, feed, pilot, _):
+        shown = [finding(f"q{number}", "will not drain") for number in range(8)]
+        feed.frame(part("attention", shown, left_out=1_992))
+        await settled(pilot)
+
+        assert "NEEDS ATTENTION (5 of 2,000, a goes through them)" in text(app)
+
+
+async def test_an_operation_that_runs_is_shown_with_how_far_it_is_before_what_was_done() -> None:
+    async with running() as (app, feed, pilot, _):
+        feed.frame(
+            part("ops", [operation(7)]),
+            part(
+                "events",
+                [
+                    event(1, "pause"),
+                    event(2, "retry", operation=operation(7).id.hex()),
+                    event(3, "worker_connected"),
+                ],
+            ),
+        )
+        await settled(pilot)
+        shown = lines(app)
+
+    place = next(number for number, line in enumerate(shown) if "ACTIVITY" in line)
+    assert "anna  retry queue:media  234 of 50,000  0 %  1m40s left" in shown[place + 1]
+    assert "anna  pause media" in shown[place + 2]
+    assert not shown[place + 3].strip().startswith("22:")
+
+
+async def test_a_low_screen_keeps_its_lines_for_queues() -> None:
+    async with running((60, 12)) as (app, feed, pilot, _):
+        feed.frame(part("attention", [finding("orders", "will not drain"), finding("mail", "late")]))
+        await settled(pilot)
+        shown = lines(app)
+
+    assert all(name in line for name, line in zip(["orders", "idle", "mail"], shown[4:7], strict=True))
+    assert any("1 of 2: orders  will not drain" in line for line in shown)
+
+
+def test_a_long_address_gives_way_before_how_fresh_it_is() -> None:
+    address = "unix:///srv/a/very/long/way/to/the/directory/of/the/broker/tq.sock"
+    shown = fitted(status_pieces(Status(address, badge="production", role="admin", freshness=LIVE, hz=2)), 50)
+
+    assert {LIVE, "[production]"} <= {piece.text for piece in shown}
+    assert shown[1].text.startswith("unix:///srv/")
+    assert sum(len(piece.text) + 2 for piece in shown) - 2 <= 50
 
 
 async def test_hostile_names_cannot_reach_the_terminal() -> None:

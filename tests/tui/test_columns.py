@@ -37,6 +37,13 @@ def test_the_line_is_filled_and_never_overfull(width: int) -> None:
     assert LEAD + sum(one.width for one in shown) + GAP * (len(shown) - 1) == width
 
 
+def test_an_elastic_column_stops_where_it_is_widest_and_the_others_get_the_rest() -> None:
+    columns = (Column("QUEUE", 10, is_elastic=True, widest=20), Column("ERROR", 10, is_elastic=True))
+
+    assert [one.width for one in fit(columns, LEAD + GAP + 30)] == [15, 15]
+    assert [one.width for one in fit(columns, LEAD + GAP + 200)] == [20, 180]
+
+
 @given(st.text(), st.integers(1, 40), st.booleans())
 def test_text_from_anywhere_takes_exactly_its_cells(text: str, width: int, is_number: bool) -> None:
     shown = aligned(text, width, is_number=is_number)

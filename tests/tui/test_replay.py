@@ -36,7 +36,7 @@ def depth(ready: int, *, is_whole: bool = False) -> Frame:
 BEGINNING = Frame(
     [
         part("totals", [totals()]), part("queues", [queue("mail"), queue("orders")]), part("workers", [WORKER]),
-        part("attention", [finding("mail", "late")]), part("events", []),
+        part("attention", [finding("mail", "late")]), part("events", []), part("ops", []),
     ],
     NOW_MS,
 )  # fmt: skip
@@ -47,7 +47,7 @@ STORY: tuple[Told, ...] = (Connected(GREETING), BEGINNING, *(depth(second) for s
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     recorder = recorded(tmp_path / "r")
-    recorder.turn_to(("totals", "queues", "workers", "attention", "events"))
+    recorder.turn_to(("totals", "queues", "workers", "attention", "events", "ops"))
     clock = recorder._clock
     assert isinstance(clock, Clock)
     for told in STORY:

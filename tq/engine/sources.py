@@ -192,8 +192,16 @@ class WorkersSource:
             self.image.put(key, msgspec.Raw(_encode(_worker_live(key, worker))), version)
 
 
+def _calm(worker: Worker) -> int:
+    """The lower, the sooner somebody should look at it: lost, with something to say of itself, draining, well."""
+    if worker.session is None:
+        return 0
+    return 1 if worker.note else 2 if worker.is_draining else 3
+
+
 _WORKER_ORDERS: dict[str, Callable[[Worker], tuple[int, str, bytes]]] = {
     "name": lambda worker: (0, worker.hello.name, worker.hello.incarnation),
+    "attention": lambda worker: (_calm(worker), worker.hello.name, worker.hello.incarnation),
     "busy": lambda worker: (-len(worker.leases), worker.hello.name, worker.hello.incarnation),
     "memory": lambda worker: (-worker.rss_bytes, worker.hello.name, worker.hello.incarnation),
     "silent": lambda worker: (worker.last_seen_at_ms // SEEN_STEP_MS, worker.hello.name, worker.hello.incarnation),

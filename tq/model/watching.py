@@ -5,7 +5,7 @@ A scope is one thing to watch, by the text that every edge takes:
     totals              all queues and workers together, one row
     queues              every queue, a row each; queues:mail*,orders.* those whose names match
     queue:NAME          all of one queue
-    workers             the workers, up to 200, by name; workers:busy, workers:memory, workers:silent by that
+    workers             the workers, up to 200, by name; workers:attention, :busy, :memory, :silent by that
     groups              the failure groups, up to 200, the largest first; groups:SELECTOR those that match
     task:ID             one task, without its payload and result
     ops                 the last 100 operations: what is done to many tasks, and how far it is
@@ -53,7 +53,7 @@ class ScopeKind(StrEnum):
     ATTENTION = "attention"
 
 
-WORKER_ORDERS = ("name", "busy", "memory", "silent")
+WORKER_ORDERS = ("name", "attention", "busy", "memory", "silent")
 
 
 class Scope(NamedTuple):

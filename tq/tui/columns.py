@@ -14,7 +14,8 @@ LEAD = 3
 
 
 class Column(NamedTuple):
-    """One column. `width` in cells of the terminal; an elastic one gets what is left as well.
+    """One column. `width` in cells of the terminal; an elastic one gets what is left as well, up to `widest`, so that
+    what belongs together stays together on a wide screen; 0: all of it.
 
     `rank`: 0 stays on every screen; of the others, the one with the highest rank goes first when it is narrow.
     """
@@ -24,6 +25,7 @@ class Column(NamedTuple):
     is_number: bool = False
     rank: int = 0
     is_elastic: bool = False
+    widest: int = 0
 
 
 class Cell(NamedTuple):
@@ -42,7 +44,7 @@ class Fit(NamedTuple):
 
 
 def fit(columns: Sequence[Column], width: int) -> list[Fit]:
-    """The columns that fit into `width` cells, in order, elastic ones widened to fill it."""
+    """The columns that fit into `width` cells, in order, elastic ones widened to fill it as far as they may."""
     shown = list(range(len(columns)))
 
     def taken() -> int:
@@ -56,10 +58,12 @@ def fit(columns: Sequence[Column], width: int) -> list[Fit]:
     spare = width - taken()
     elastic = [index for index in shown if columns[index].is_elastic]
     widths = {index: columns[index].width for index in shown}
-    if spare > 0:
-        for turn, index in enumerate(elastic):
-            widths[index] += spare // len(elastic) + (turn < spare % len(elastic))
-    elif spare < 0 and elastic:
+    while spare > 0 and elastic:
+        for index in elastic[:spare]:
+            widths[index] += 1
+            spare -= 1
+        elastic = [index for index in elastic if not 0 < columns[index].widest <= widths[index]]
+    if spare < 0 and elastic:
         widths[elastic[0]] = max(1, widths[elastic[0]] + spare)
     return [Fit(index, widths[index]) for index in shown]
 

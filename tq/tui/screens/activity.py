@@ -12,7 +12,7 @@ from tq.tui.glyphs import Glyphs, bar
 from tq.tui.mirror import Changed, Mirror
 from tq.tui.names import name_filter
 from tq.tui.screens.listing import ListScreen, Order
-from tq.tui.screens.queues import event_line
+from tq.tui.screens.queues import event_line, shown_target
 from tq.tui.widgets.lines import Lines
 
 COLUMNS = (
@@ -25,7 +25,7 @@ COLUMNS = (
     Column("", 12, rank=6),
     Column("SKIPPED", 8, is_number=True, rank=4),
     Column("FAILED", 7, is_number=True, rank=3),
-    Column("STATE", 18),
+    Column("STATE", 19),
 )
 
 
@@ -53,7 +53,7 @@ def operation_cells(operation: Operation, now_ms: int, glyphs: Glyphs) -> tuple[
         Cell(clock(operation.started_at_ms, is_utc=True)),
         Cell(operation.actor),
         Cell(f"{operation.action}{' hard' if operation.is_hard else ''}", "strong"),
-        Cell(f"{operation.target or 'all tasks'}{f'   {operation.reason}' if operation.reason else ''}"),
+        Cell(f"{shown_target(operation)}{f'   {operation.reason}' if operation.reason else ''}"),
         Cell(f"{count(operation.done)}/{count(operation.total)} {share(operation.done, operation.total)}"),
         Cell(bar(fraction, 12, glyphs), "accent"),
         Cell(count(operation.skipped) if operation.skipped else "-", "dim"),

@@ -21,15 +21,17 @@ COLUMNS = (
     Column("FIRST", 7, is_number=True, rank=3),
     Column("/MIN", 6, is_number=True, rank=2),
     Column("ERROR", 24, is_elastic=True),
-    Column("WHERE", 24, rank=4),
-    Column("QUEUE", 16, rank=1),
+    Column("WHERE", 22, rank=4, is_elastic=True, widest=48),
+    Column("QUEUE", 20, rank=1, is_elastic=True, widest=48),
     Column("RETRIED", 8, is_number=True, rank=5),
 )
 
 
 def error_of(group: FailureGroup) -> str:
-    """An error on one line: its type and what it says, with * for what differs."""
-    return f"{group.error_type}: {group.message}" if group.message else group.error_type
+    """An error on one line: the last part of its type, as selectors take it, and what it says, with * for what
+    differs."""
+    error_type = group.error_type.rpartition(".")[2] or group.error_type
+    return f"{error_type}: {group.message}" if group.message else error_type
 
 
 def group_cells(group: FailureGroup, now_ms: int) -> tuple[Cell, ...]:

@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.geometry import Size
 
 from tq.model.plain import plain
 from tq.tui.actions import Target
@@ -27,6 +28,15 @@ class Order(NamedTuple):
     name: str
     key: Callable[[Any], Any]
     column: str = ""
+
+
+LOWEST_LINES = 10
+"""A screen with fewer shows rows and little else."""
+
+
+def count_lines(text: str, size: Size) -> list[Cell]:
+    """The line under the table, to the right; none on a screen that is too low for it."""
+    return [Cell(text.rjust(size.width - 2), "dim")] if size.height >= LOWEST_LINES else []
 
 
 class ListScreen(TopScreen, Generic[R]):
@@ -63,6 +73,7 @@ class ListScreen(TopScreen, Generic[R]):
         self._order = self.orders[0]
         self._is_reversed = False
         self._filter = ""
+        self._left_out = 0
         self.list: Rows[R] = Rows(self._order.key)
 
     # -- what a subclass says ---------------------------------------------------------------------------------
@@ -130,12 +141,14 @@ class ListScreen(TopScreen, Generic[R]):
 
     def say_count(self, left_out: int = 0) -> None:
         """How many are shown, of how many, in which order."""
+        self._left_out = left_out
         marked = len(self.list.marked)
         total = self.list.total + left_out
-        text = f"{len(self.list):,} of {total:,} {self.noun}{'' if total == 1 else 's'}"
+        among = f"the first {self.list.total:,} of " if left_out else ""  # a filter sees no more than these
+        text = f"{len(self.list):,} of {among}{total:,} {self.noun}{'' if total == 1 else 's'}"
         text += f"  {marked:,} marked (*)" if marked else ""
         text += f"  sort: {self._order.name}{' reversed' if self._is_reversed else ''}"
-        self.query_one("#count", Lines).show([Cell(text.rjust(self.size.width - 2), "dim")])
+        self.query_one("#count", Lines).show(count_lines(text, self.size))
 
     def apply_filter(self, text: str) -> None:
         """Show what matches."""
@@ -147,7 +160,7 @@ class ListScreen(TopScreen, Generic[R]):
     def redraw(self) -> None:
         """The order or the filter changed."""
         self.table.redraw()
-        self.say_count()
+        self.say_count(self._left_out)
         self.top.draw_header()
         self.say()
 

@@ -9,31 +9,34 @@ from textual.binding import Binding, BindingType
 
 from tq.model.errors import TqError
 from tq.model.history import SECONDS_KEPT, HistoryPoint
+from tq.model.operations import Action, Operation, OperationState
 from tq.model.plain import plain
 from tq.model.watching import Event, Finding, QueueLive, ScopeKind, Severity, Totals
 from tq.tui.actions import Target
 from tq.tui.columns import Cell, Column
-from tq.tui.figures import clock, count, drain, rate, since
+from tq.tui.figures import clock, count, drain, length, rate, share, since
 from tq.tui.glyphs import Glyphs, sparkline
 from tq.tui.mirror import Changed, Mirror
 from tq.tui.names import name_filter
-from tq.tui.screens.listing import ListScreen, Order
+from tq.tui.screens.listing import LOWEST_LINES, ListScreen, Order
 from tq.tui.widgets.footer import Hint
 from tq.tui.widgets.lines import Lines
 
 COLUMNS = (
-    Column("QUEUE", 18, is_elastic=True),
+    Column("QUEUE", 18, is_elastic=True, widest=64),
     Column("STATE", 11),
     Column("READY", 8, is_number=True),
-    Column("RUN", 6, is_number=True),
-    Column("IN/s", 7, is_number=True, rank=3),
-    Column("OUT/s", 7, is_number=True, rank=1),
-    Column("ETA", 6, is_number=True, rank=4),
-    Column("OLDEST", 7, is_number=True, rank=5),
-    Column("RETRY", 7, is_number=True, rank=2),
-    Column("DEAD", 7, is_number=True),
-    Column("LAST 5 MIN", 15, rank=6),
+    Column("RUN", 6, is_number=True, rank=2),
+    Column("IN/s", 7, is_number=True, rank=5),
+    Column("OUT/s", 7, is_number=True, rank=3),
+    Column("ETA", 6, is_number=True, rank=6),
+    Column("OLDEST", 7, is_number=True, rank=7),
+    Column("RETRY", 7, is_number=True, rank=4),
+    Column("DEAD", 7, is_number=True, rank=1),
+    Column("LAST 5 MIN", 15, rank=8),
 )
+LOW_LINES = 16
+"""A screen with fewer shows one line for the totals, one of what needs attention, and queues."""
 SPARK_CELLS = 15
 SPARK_REFRESH_MS = 10_000
 SPARK_QUEUES_MAX = 60
@@ -92,8 +95,8 @@ def detail_lines(row: QueueLive | None) -> list[Cell]:
     return [Cell(f" {row.name}   {'   '.join(facts)}   Enter opens it", "dim")]
 
 
-def totals_lines(totals: Totals | None, width: int) -> list[str]:
-    """What all queues and workers do together, in two lines, or in one where it is narrow."""
+def totals_lines(totals: Totals | None, width: int, height: int) -> list[str]:
+    """What all queues and workers do together: in two lines, or in one where the screen is low."""
     if totals is None:
         return [" waiting for the broker ..."]
     rates = f"in {rate(totals.submitted_10s / 10)}/s  out {rate(totals.completed_10s / 10)}/s"
@@ -103,6 +106,8 @@ def totals_lines(totals: Totals | None, width: int) -> list[str]:
     rising = f" +{totals.dead_60s:,}/min !" if totals.dead_60s else ""
     dead = f"dead {count(totals.dead)}{rising}"
     waiting = f"scheduled {totals.scheduled:,}  retry {totals.retrying:,}"
+    if height < LOW_LINES:
+        return [f" {rates}  ready {count(totals.ready)}  {dead}{lost and f'  workers{lost}'}"]
     if width < 100:
         return [f" {rates}  {load}", f" {workers}  {dead}"]
     return [f" {rates}   {load}   {waiting}", f" {workers}   {dead}"]
@@ -113,6 +118,23 @@ def finding_line(finding: Finding, glyphs: Glyphs) -> Cell:
     is_bad = finding.severity >= Severity.ACT
     glyph = glyphs.broken if is_bad else glyphs.slow
     return Cell(f" {glyph} {finding.name}  {finding.text}", "bad" if is_bad else "warn")
+
+
+def running_line(operation: Operation) -> Cell:
+    """One line of an operation that runs."""
+    share_done = share(operation.done, operation.total)
+    progress = f"{operation.done:,} of {operation.total:,}  {share_done}  {length(operation.remaining_ms)} left"
+    what = shown_target(operation)
+    return Cell(
+        f" {clock(operation.started_at_ms, is_utc=True)} {operation.actor}  {operation.action} {what}  {progress}"
+    )
+
+
+def shown_target(operation: Operation) -> str:
+    """The selector of an operation, without what its action says already."""
+    if operation.action is Action.RETRY:
+        return operation.target.removeprefix("state:dead_letter").strip() or "all dead letters"
+    return operation.target or "all tasks"
 
 
 def event_line(event: Event) -> Cell:
@@ -158,8 +180,8 @@ class QueuesScreen(ListScreen[QueueLive]):
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """Queues, and what was done."""
-        return ("queues", "events")
+        """Queues, what runs on many of them, and what was done."""
+        return ("queues", "events", "ops")
 
     @property
     def command(self) -> str:
@@ -193,11 +215,10 @@ class QueuesScreen(ListScreen[QueueLive]):
         """Only what changed."""
         width, height = self.size
         totals = next(iter(mirror.rows("totals").values()), None)
-        self.query_one("#totals", Lines).show([Cell(line) for line in totals_lines(totals, width)])
+        self.query_one("#totals", Lines).show([Cell(line) for line in totals_lines(totals, width, height)])
         self.take(mirror, changes, "queues")
-        self._say_attention(max(1, height // 10), has_heading=height >= 20)
-        events = sorted(mirror.rows("events").values(), key=lambda event: -event.at_ms)[: height // 14]
-        self.query_one("#activity", Lines).show([event_line(event) for event in events], "ACTIVITY" if events else "")
+        self._say_attention(mirror)
+        self._say_activity(mirror)
         self.query_one("#detail", Lines).show(detail_lines(self.list.cursor_row) if height >= 30 else [])
         if width >= 120 and self.top.now_ms - self._looked_back_at_ms > SPARK_REFRESH_MS:
             self._looked_back_at_ms = self.top.now_ms
@@ -237,10 +258,31 @@ class QueuesScreen(ListScreen[QueueLive]):
         """The detail is of another queue. Textual calls the handler of ListScreen as well."""
         self.query_one("#detail", Lines).show(detail_lines(self.list.cursor_row) if self.size.height >= 30 else [])
 
-    def _say_attention(self, room: int, *, has_heading: bool) -> None:
-        findings = self.top.findings
-        lines = [finding_line(finding, self.top.look.glyphs) for finding in findings[:room]]
-        if len(findings) > room:
-            lines.append(Cell(f"   and {len(findings) - room} more: tq watch attention", "dim"))
-        heading = f"NEEDS ATTENTION ({len(findings)})" if findings and has_heading else ""
-        self.query_one("#attention", Lines).show(lines, heading)
+    def _say_attention(self, mirror: Mirror) -> None:
+        """The most urgent findings, and of how many."""
+        height, findings = self.size.height, self.top.findings
+        room = 0 if height < LOWEST_LINES else max(1, height // 8)
+        shown = findings[:room]
+        lines = [finding_line(finding, self.top.look.glyphs) for finding in shown]
+        total = len(findings) + mirror.left_out("attention")
+        more = f"{len(shown)} of {total:,}, a goes through them" if total > len(shown) else f"{total}"
+        has_heading = bool(shown) and height >= LOW_LINES
+        if shown and not has_heading and total > 1:
+            lines[0] = lines[0]._replace(text=f"{lines[0].text[:2]} 1 of {total:,}: {lines[0].text[3:]}")
+        self.query_one("#attention", Lines).show(lines, f"NEEDS ATTENTION ({more})" if has_heading else "")
+
+    def _say_activity(self, mirror: Mirror) -> None:
+        """What is being done to many tasks, the latest first; then what was done. Workers that come and go are left
+        out: in a deploy there would be nothing else."""
+        height = self.size.height
+        running = [one for one in mirror.rows("ops").values() if one.state is OperationState.RUNNING]
+        running.sort(key=lambda one: -one.started_at_ms)
+        ids = {one.id.hex() for one in running}
+        events = [
+            one
+            for one in mirror.rows("events").values()
+            if one.operation not in ids and not one.action.startswith("worker_")
+        ]
+        events.sort(key=lambda one: -one.number)
+        lines = [*map(running_line, running), *map(event_line, events)][: height // 12 if height >= LOW_LINES else 0]
+        self.query_one("#activity", Lines).show(lines, "ACTIVITY" if lines and height >= 30 else "")

@@ -17,7 +17,7 @@ from tq.tui.figures import since
 from tq.tui.glyphs import Glyphs
 from tq.tui.mirror import Changed, Mirror
 from tq.tui.screens.base import Selection
-from tq.tui.screens.listing import ListScreen, Order
+from tq.tui.screens.listing import ListScreen, Order, count_lines
 from tq.tui.shell import command, words_of
 from tq.tui.widgets.footer import Hint
 from tq.tui.widgets.lines import Lines
@@ -27,14 +27,14 @@ PAGE = 200
 """Tasks fetched at once; more when the cursor comes near the end."""
 
 COLUMNS = (
-    Column("ID", 36, rank=1),
+    Column("ID", 36, rank=4),
     Column("STATE", 13),
-    Column("TYPE", 14, is_elastic=True),
-    Column("QUEUE", 12, rank=2, is_elastic=True),
-    Column("TRY", 4, is_number=True, rank=4),
+    Column("TYPE", 14, is_elastic=True, widest=40),
+    Column("QUEUE", 12, rank=1, is_elastic=True, widest=40),
+    Column("TRY", 4, is_number=True, rank=3),
     Column("AGE", 7, is_number=True),
     Column("WORKER", 12, rank=5),
-    Column("ERROR", 20, rank=3, is_elastic=True),
+    Column("ERROR", 20, rank=2, is_elastic=True),
 )
 
 
@@ -209,7 +209,7 @@ class TasksScreen(ListScreen[TaskSummary]):
         marked = f"  {len(self.list.marked):,} marked (*)" if self.list.marked else ""
         marked = f"  ALL {total} selected" if self._is_all else marked
         text = f"{len(self.list):,} of {total} tasks{more}{marked}  sort: {self._order.name}"
-        self.query_one("#count", Lines).show([Cell(text.rjust(self.size.width - 2), "dim")])
+        self.query_one("#count", Lines).show(count_lines(text, self.size))
 
     def draw(self, mirror: Mirror, changes: Mapping[str, Changed]) -> None:
         """Nothing of the stream: rows are as of the moment of the search."""

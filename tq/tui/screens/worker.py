@@ -22,13 +22,13 @@ from tq.tui.widgets.lines import Lines
 REFRESH_MS = 1_000
 
 COLUMNS = (
-    Column("ID", 36, rank=1),
-    Column("TYPE", 14, is_elastic=True),
-    Column("QUEUE", 12, rank=2, is_elastic=True),
+    Column("ID", 36, rank=4),
+    Column("TYPE", 14, is_elastic=True, widest=40),
+    Column("QUEUE", 12, rank=1, is_elastic=True, widest=40),
     Column("TRY", 4, is_number=True),
     Column("FOR", 7, is_number=True),
-    Column("LEFT", 7, is_number=True, rank=3),
-    Column("PROGRESS", 18, rank=4),
+    Column("LEFT", 7, is_number=True, rank=2),
+    Column("PROGRESS", 18, rank=3),
     Column("NOTE", 14, rank=5, is_elastic=True),
 )
 

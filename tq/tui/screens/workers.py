@@ -16,14 +16,14 @@ SILENT_MS = 30_000
 """A worker that was not heard of for this long is shown as such; the broker gives it up at three missed heartbeats."""
 
 COLUMNS = (
-    Column("WORKER", 16, is_elastic=True),
-    Column("STATUS", 12),
-    Column("BUSY", 11, is_number=True),
+    Column("WORKER", 16, is_elastic=True, widest=40),
+    Column("STATUS", 10),
+    Column("BUSY", 9, is_number=True),
     Column("LOAD", 10, rank=5),
     Column("AHEAD", 6, is_number=True, rank=4),
     Column("MEMORY", 8, is_number=True, rank=2),
-    Column("HOST", 12, rank=3),
-    Column("PID", 8, is_number=True, rank=6),
+    Column("HOST", 15, rank=3),
+    Column("PID", 7, is_number=True, rank=6),
     Column("SEEN", 7, is_number=True, rank=1),
     Column("NOTE", 12, rank=7, is_elastic=True),
 )
@@ -87,8 +87,7 @@ class WorkersScreen(ListScreen[WorkerLive]):
     @property
     def scopes(self) -> tuple[str, ...]:
         """Those that are shown: the broker sends 200, in the order that is wanted."""
-        order = self._order.name
-        return (f"workers:{order}" if order in ("name", "busy", "memory", "silent") else "workers",)
+        return (f"workers:{self._order.name}",)
 
     @property
     def command(self) -> str:
@@ -117,7 +116,7 @@ class WorkersScreen(ListScreen[WorkerLive]):
         """Only what changed."""
         self.take(mirror, changes, self.scopes[0])
 
-    def action_sort(self, steps: int) -> None:
-        """By the next of the orders, in which the broker chooses the workers too."""
-        super().action_sort(steps)
+    def _sort_by(self, order: Order, *, is_reversed: bool) -> None:
+        """In the order in which the broker chooses the workers too."""
+        super()._sort_by(order, is_reversed=is_reversed)
         self.top.rewatch()

@@ -2,14 +2,20 @@
 
 from typing import ClassVar, NamedTuple
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
 from tq.model.plain import plain
+from tq.tui.columns import aligned
 from tq.tui.figures import clock, length
 
+ADDRESS_CELLS_MIN = 16
+"""Of an address that is cut: then the badge is cut before the rest of it."""
+NOTES_WIDTH_MIN = 70
+"""Of a screen whose tabs have notes: where it is narrower, the crumb needs the room."""
 LIVE, STALE, PAUSED, LOST, REPLAY = "LIVE", "STALE", "PAUSED", "LOST", "REPLAY"
 
 
@@ -68,11 +74,21 @@ def status_pieces(status: Status) -> list[Piece]:
 
 
 def fitted(pieces: list[Piece], width: int) -> list[Piece]:
-    """The pieces that fit into a line, two blanks apart."""
+    """The pieces that fit into a line, two blanks apart. How fresh it is stays, whatever the broker is called: an
+    address that is too long is cut."""
     kept = list(pieces)
-    while sum(len(piece.text) + 2 for piece in kept) > width and any(piece.rank for piece in kept):
+
+    def excess() -> int:
+        return sum(cell_len(piece.text) + 2 for piece in kept) - 2 - width
+
+    while excess() > 0 and any(piece.rank for piece in kept):
         kept.remove(max(kept, key=lambda piece: piece.rank))
-    return kept
+    for look, least in (("address", ADDRESS_CELLS_MIN), ("badge", 0), ("address", 0)):
+        for place, piece in enumerate(kept):
+            if excess() > 0 and piece.look == look:
+                room = max(least, cell_len(piece.text) - excess())
+                kept[place] = piece._replace(text=aligned(piece.text, room, is_number=False).rstrip() if room else "")
+    return [piece for piece in kept if piece.text]
 
 
 class Tab(NamedTuple):
@@ -136,7 +152,8 @@ class Header(Widget):
         is_narrow = width < 100
         segments = []
         for tab in self._tabs:
-            title = f"{tab.key}{'' if is_narrow else ' '}{tab.title}{f' {tab.note}' if tab.note else ''}"
+            note = f" {tab.note}" if tab.note and width >= NOTES_WIDTH_MIN else ""
+            title = f"{tab.key}{'' if is_narrow else ' '}{tab.title}{note}"
             segments += [Segment(title, self._look("here" if tab.mode == self._mode else "tab")), self._blank(1)]
             if not is_narrow:
                 segments.append(self._blank(1))
