@@ -50,7 +50,7 @@ def _is_all_there(app: TopApp) -> bool:
     if app.lost and app.client is not None:
         raise ConnectFailed(app.lost, hint="start one with `tq up`, or check the address")
     screen = app.here
-    if screen is None or app.greeting is None or not app.has_started:
+    if screen is None or app.greeting is None or not (app.has_started and screen.has_begun):
         return False
     busy = [worker for worker in app.workers if worker.name != "feed" and not worker.is_finished]
     return not app.missing(screen) and not busy

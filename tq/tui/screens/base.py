@@ -1,13 +1,18 @@
 """What all screens have in common: a place in the dashboard, scopes of the stream, and one plain command that says the
 same."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar, NamedTuple, cast
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import wraps
+from typing import TYPE_CHECKING, ClassVar, Concatenate, NamedTuple, ParamSpec, TypeVar, cast
 
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.css.query import NoMatches
 from textual.screen import Screen
 from textual.widget import Widget
+from textual.worker import Worker
 
 from tq.tui.actions import ACTIONS, UNDO, Action, Target
 from tq.tui.mirror import Changed, Mirror
@@ -17,6 +22,29 @@ from tq.tui.widgets.prompt import Prompt
 
 if TYPE_CHECKING:
     from tq.tui.app import TopApp
+
+S = TypeVar("S", bound="TopScreen")
+P = ParamSpec("P")
+
+
+def fetching(
+    group: str,
+) -> Callable[[Callable[Concatenate[S, P], Awaitable[None]]], Callable[Concatenate[S, P], Worker[None]]]:
+    """A method of a screen that asks the broker, as a worker of Textual's: of each group the latest one goes on alone.
+
+    Answers come while a screen is being left, too, when its widgets go one by one: then they are of no use.
+    """
+
+    def decorate(method: Callable[Concatenate[S, P], Awaitable[None]]) -> Callable[Concatenate[S, P], Worker[None]]:
+        @work(exclusive=True, group=group)
+        @wraps(method)
+        async def fetch(self: S, *args: P.args, **kwargs: P.kwargs) -> None:
+            with suppress(NoMatches):
+                await method(self, *args, **kwargs)
+
+        return fetch
+
+    return decorate
 
 
 class Selection(NamedTuple):
@@ -45,6 +73,9 @@ class TopScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = []
     hints: ClassVar[tuple[Hint, ...]] = ()
     """Keys of this screen alone, for the footer and the help."""
+
+    has_begun = False
+    """Whether it was on top once, and so has asked for what it shows."""
 
     @property
     def top(self) -> "TopApp":
@@ -104,6 +135,7 @@ class TopScreen(Screen[None]):
     def on_screen_resume(self) -> None:
         """The screen is on top: watch what it needs, and show what is known."""
         self.top.enter(self)
+        self.has_begun = True
 
     def say(self, hints: Sequence[Hint] = ()) -> None:
         """Draw the footer: how to go in and to mark, what can be done here and now, then the other ways to look."""

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
@@ -17,7 +16,7 @@ from tq.tui.columns import Cell
 from tq.tui.figures import count, drain, length, rate, since
 from tq.tui.glyphs import Glyphs, sparkline
 from tq.tui.mirror import Changed, Mirror
-from tq.tui.screens.base import Selection
+from tq.tui.screens.base import Selection, fetching
 from tq.tui.screens.tasks import TasksScreen
 from tq.tui.shell import command, words_of
 from tq.tui.widgets.footer import Hint
@@ -133,7 +132,7 @@ class QueueScreen(TasksScreen):
             self._drawn_at_ms = self.top.now_ms
             self._look_back()
 
-    @work(exclusive=True, group="history")
+    @fetching("history")
     async def _look_back(self) -> None:
         client = self.top.client
         if client is None or self.size.height < 20:

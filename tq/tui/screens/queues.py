@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
-from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
@@ -18,6 +17,7 @@ from tq.tui.figures import clock, count, drain, length, rate, share, since
 from tq.tui.glyphs import Glyphs, sparkline
 from tq.tui.mirror import Changed, Mirror
 from tq.tui.names import name_filter
+from tq.tui.screens.base import fetching
 from tq.tui.screens.listing import LOWEST_LINES, ListScreen, Order
 from tq.tui.widgets.footer import Hint
 from tq.tui.widgets.lines import Lines
@@ -240,7 +240,7 @@ class QueuesScreen(ListScreen[QueueLive]):
         else:
             self.notify(plain(finding.text), title=plain(finding.name), markup=False)
 
-    @work(exclusive=True, group="history")
+    @fetching("history")
     async def _look_back(self) -> None:
         """Fetch what the queues that are seen did, now and then: the stream does not carry it."""
         client, seen = self.top.client, self.table.seen[:SPARK_QUEUES_MAX]

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from rich.text import Text
-from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
@@ -20,7 +19,7 @@ from tq.tui.actions import Target
 from tq.tui.figures import clock, length, since
 from tq.tui.glyphs import Glyphs, bar
 from tq.tui.mirror import Changed, Mirror
-from tq.tui.screens.base import Selection, TopScreen
+from tq.tui.screens.base import Selection, TopScreen, fetching
 from tq.tui.widgets.footer import Hint
 from tq.views.payloads import as_text
 
@@ -87,7 +86,7 @@ class TaskScreen(TopScreen):
         if self._view is None or self.scopes[0] in changes:
             self.action_reload()
 
-    @work(exclusive=True, group="task")
+    @fetching("task")
     async def action_reload(self) -> None:
         """Fetch the task, and why it is where it is."""
         client = self.top.client
@@ -107,7 +106,7 @@ class TaskScreen(TopScreen):
             self.query_one("#text", Static).update(text)
             self.say()
 
-    @work(exclusive=True, group="stack")
+    @fetching("stack")
     async def action_stack(self) -> None:
         """Ask the worker where the handler is."""
         client = self.top.client

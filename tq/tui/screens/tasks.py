@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
-from textual import work
 from textual.binding import Binding, BindingType
 
 from tq.model.errors import TqError
@@ -16,7 +15,7 @@ from tq.tui.columns import Cell, Column
 from tq.tui.figures import since
 from tq.tui.glyphs import Glyphs
 from tq.tui.mirror import Changed, Mirror
-from tq.tui.screens.base import Selection
+from tq.tui.screens.base import Selection, fetching
 from tq.tui.screens.listing import ListScreen, Order, count_lines
 from tq.tui.shell import command, words_of
 from tq.tui.widgets.footer import Hint
@@ -177,7 +176,7 @@ class TasksScreen(ListScreen[TaskSummary]):
         self.table.redraw()
         self._fetch()
 
-    @work(exclusive=True, group="search")
+    @fetching("search")
     async def _fetch(self) -> None:
         client = self.top.client
         if client is None:

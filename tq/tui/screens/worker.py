@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from textual import work
 from textual.app import ComposeResult
 
 from tq.model.errors import TqError
@@ -15,7 +14,7 @@ from tq.tui.figures import length, since
 from tq.tui.glyphs import Glyphs, bar
 from tq.tui.mirror import Changed, Mirror
 from tq.tui.names import name_filter
-from tq.tui.screens.base import Selection
+from tq.tui.screens.base import Selection, fetching
 from tq.tui.screens.listing import ListScreen, Order
 from tq.tui.widgets.lines import Lines
 
@@ -141,7 +140,7 @@ class WorkerScreen(ListScreen[HeldTask]):
             self._asked_at_ms = self.top.now_ms
             self._ask()
 
-    @work(exclusive=True, group="worker")
+    @fetching("worker")
     async def _ask(self) -> None:
         client = self.top.client
         if client is None:
