@@ -16,7 +16,7 @@
     `-- InternalError
 
 A released code never changes its meaning. `Kind` says what a caller can do about it; every edge turns a kind into
-its own status (an exit code, an HTTP status, a gRPC status) in one `match` that ends in `assert_never`.
+its own status (an exit code, an HTTP status, a gRPC status): tq/model/error_statuses.py.
 """
 
 from enum import Enum
