@@ -21,15 +21,9 @@ from tests.cli.samples import (
     summary,
     view,
 )
-from tq.cli.broker_view import queue_record, stats_record, worker_record
 from tq.cli.doctor import FINDINGS
 from tq.cli.exits import Exit
-from tq.cli.failures import group_record
-from tq.cli.insight_view import explanation_record, held_record, line_record, reason_record, stack_record
-from tq.cli.live_view import update_record
-from tq.cli.operation_view import operation_record
 from tq.cli.profiles import profile_record
-from tq.cli.task_view import outcome_record, summary_record, task_record
 from tq.cli.verbs import app
 from tq.cli.verdicts import as_record, queue_readings
 from tq.client.watching import Update
@@ -37,6 +31,22 @@ from tq.config.profiles import Profile
 from tq.model.credentials import AuditEntry, TokenInfo
 from tq.model.task import Outcome, State
 from tq.storage.consistency import Fault, Finding
+from tq.views.records import (
+    explanation_record,
+    group_record,
+    held_record,
+    line_record,
+    operation_record,
+    outcome_record,
+    queue_record,
+    reason_record,
+    stack_record,
+    stats_record,
+    summary_record,
+    task_record,
+    update_record,
+    worker_record,
+)
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
 OUTCOME = Outcome(id=ID, state=State.DEAD_LETTER, result=b"", content_type="", reason="", error=FAILED_ATTEMPT)

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.cli.processes import call_tq, daemon, environment
-from tq.cli.audit import audit_record, audit_view
-from tq.cli.tokens import token_record, tokens_view
+from tq.cli.audit import audit_view
+from tq.cli.tokens import tokens_view
 from tq.model.credentials import AuditEntry, TokenInfo
 from tq.model.identity import Role
+from tq.views.records import audit_record, token_record
 
 NOW_MS = 1_764_000_000_000
 

@@ -14,21 +14,12 @@ from tests.cli.samples import (
     summary,
     view,
 )
-from tq.cli.broker_view import QUEUES, queue_record, stats_fields, stats_record, worker_record, workers_view
+from tq.cli.broker_view import QUEUES, stats_fields, workers_view
 from tq.cli.listing import View
-from tq.cli.task_view import (
-    attempt_text,
-    dead_view,
-    outcome_line,
-    outcome_record,
-    sample_line,
-    summary_record,
-    task_fields,
-    task_record,
-    tasks_view,
-)
+from tq.cli.task_view import attempt_text, dead_view, outcome_line, sample_line, task_fields, tasks_view
 from tq.model.stats import WorkerInfo
 from tq.model.task import Outcome, Progress, State, TaskSummary, TaskView
+from tq.views.records import outcome_record, queue_record, stats_record, summary_record, task_record, worker_record
 
 
 def _fields(task: TaskView, *, with_tracebacks: bool = False) -> dict[str, str]:

@@ -8,11 +8,12 @@ from tests.cli.conftest import RunningBroker
 from tests.cli.processes import call_tq, on_terminal, run_tq
 from tests.cli.samples import GROUP, NOW_MS, view
 from tests.cli.samples import queue as queue_stats
-from tq.cli.live_view import draw_scope, row_record, totals_fields, update_record
+from tq.cli.live_view import draw_scope, totals_fields
 from tq.client.task import Task
 from tq.client.watching import Change, Update
 from tq.model.operations import Action, Operation, OperationState
 from tq.model.watching import Event, Finding, QueueLive, Severity, Totals, WorkerLive
+from tq.views.records import row_record, update_record
 
 HOSTILE = "a\x1b[2J\u202eb"
 

@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-import msgspec
 import typer
 
 from tq.cli.listing import Cell, Column, View, emit
@@ -11,6 +10,7 @@ from tq.cli.reach import reach
 from tq.model.credentials import AuditEntry
 from tq.model.durations import duration_ms
 from tq.views.moments import NONE, ago, now_ms
+from tq.views.records import audit_record
 
 
 def audit(
@@ -40,11 +40,6 @@ def audit(
     with reach(url, config) as client:
         entries = client.audit(since_ms=since_ms, who=who, action=action, limit=limit)
     emit(entries, audit_view(now_ms()), output, color)
-
-
-def audit_record(entry: AuditEntry) -> dict[str, object]:
-    """The JSON of an entry."""
-    return {**msgspec.structs.asdict(entry), "operation": entry.operation.hex() or None}
 
 
 def audit_view(now_ms: int) -> View[AuditEntry]:

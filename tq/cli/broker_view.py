@@ -2,24 +2,13 @@
 
 from collections.abc import Iterable
 
-import msgspec
-
 from tq.cli.listing import Cell, Column, View
 from tq.cli.words import counted
 from tq.model.replies import StatsReply
 from tq.model.stats import QueueStats, WorkerInfo
 from tq.views.moments import NONE, ago, clock, rounded
 from tq.views.payloads import size
-
-
-def queue_record(queue: QueueStats) -> dict[str, object]:
-    """The JSON of a queue: the fields of QueueStats, with the two sums that everybody needs."""
-    return {
-        **msgspec.structs.asdict(queue),
-        "ready": queue.ready,
-        "waiting": queue.waiting,
-        "paused_at_ms": queue.paused_at_ms or None,
-    }
+from tq.views.records import queue_record, worker_record
 
 
 def _queue_cells(queue: QueueStats) -> tuple[Cell, ...]:
@@ -63,11 +52,6 @@ QUEUES: View[QueueStats] = View(
 )
 
 
-def worker_record(worker: WorkerInfo) -> dict[str, object]:
-    """The JSON of a worker: the fields of WorkerInfo, its incarnation in hex."""
-    return {**msgspec.structs.asdict(worker), "incarnation": worker.incarnation.hex()}
-
-
 def workers_view(now_ms: int) -> View[WorkerInfo]:
     """Worker processes; `now_ms` is what ages are counted from."""
 
@@ -108,15 +92,6 @@ def worker_status(worker: WorkerInfo) -> tuple[str, str]:
 def per_second(count_10s: int) -> str:
     """A count over ten seconds as a rate."""
     return f"{count_10s / 10:,.1f}/s" if count_10s < 1_000 else f"{count_10s // 10:,}/s"
-
-
-def stats_record(stats: StatsReply) -> dict[str, object]:
-    """The JSON of the broker in numbers: `tasks` are the counters of all queues together, `broker` the process."""
-    process = stats.process
-    return {
-        "tasks": msgspec.structs.asdict(stats.engine),
-        "broker": msgspec.structs.asdict(process) if process else None,
-    }
 
 
 def stats_fields(stats: StatsReply, now_ms: int) -> Iterable[tuple[str, Cell]]:

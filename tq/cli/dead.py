@@ -65,7 +65,8 @@ def show(
     color: ColorOption = "auto",
 ) -> None:
     """Show a dead letter in full, with the traceback of each attempt."""
-    from tq.cli.task_view import task_fields, task_record
+    from tq.cli.task_view import task_fields
+    from tq.views.records import task_record
 
     with reach(url, config) as client:
         task = client.get_task(task_id)

@@ -12,9 +12,9 @@ from tq.cli.terminal import say
 from tq.cli.words import counted
 from tq.model.commands import BATCH_MAX
 from tq.model.groups import FailureGroup, GroupOrder, parse_for_groups
-from tq.model.ids import format_id
 from tq.views.errors import error_line
 from tq.views.moments import NONE, ago, now_ms, rounded
+from tq.views.records import group_record
 
 _GROUP_DIGITS = 8
 """Of a fingerprint, as a table shows it: among a thousand groups two share them once in 10,000 brokers."""
@@ -95,22 +95,3 @@ def groups_view(now_ms: int) -> View[FailureGroup]:
 def _queues(group: FailureGroup) -> str:
     first = group.queues[0].queue
     return first if group.queues_total == 1 else f"{first} +{group.queues_total - 1}"
-
-
-def group_record(group: FailureGroup) -> dict[str, object]:
-    """The JSON of a group: the fields of FailureGroup, the id of the sample as text."""
-    return {
-        "fingerprint": group.fingerprint,
-        "error_type": group.error_type,
-        "message": group.message,
-        "place": group.place,
-        "count": group.count,
-        "queues": [{"queue": queue.queue, "count": queue.count} for queue in group.queues],
-        "queues_total": group.queues_total,
-        "first_died_at_ms": group.first_died_at_ms,
-        "last_died_at_ms": group.last_died_at_ms,
-        "deaths_per_minute": group.deaths_per_minute,
-        "sample": format_id(group.sample) if group.sample else None,
-        "dead_total": group.dead_total,
-        "retried_total": group.retried_total,
-    }

@@ -39,7 +39,7 @@ def log(
     tq task log ID --follow
     tq task log ID -o jsonl | jq -r 'select(.level == "error") | .text'
     """
-    from tq.cli.insight_view import line_record
+    from tq.views.records import line_record
 
     with reach(url, config) as client:
         lines = _lines(client, task_id, is_following=is_following)
@@ -72,7 +72,8 @@ def _lines(client: "Client", task_id: str, *, is_following: bool) -> Iterator[Lo
 def _print_line(line: LogLine, output: Output, color: Color, *, is_new_attempt: bool) -> None:
     from rich.text import Text
 
-    from tq.cli.insight_view import level_style, line_record, line_text
+    from tq.cli.insight_view import level_style, line_text
+    from tq.views.records import line_record
 
     if output == "jsonl":
         sys.stdout.write(encode_json(line_record(line)) + "\n")
@@ -98,7 +99,8 @@ def stack(
     Works for coroutines, threads and process handlers, also when the handler blocks the event loop.
     Exits 5 if the task does not run, 8 if its worker does not answer within 5 s.
     """
-    from tq.cli.insight_view import stack_fields, stack_record
+    from tq.cli.insight_view import stack_fields
+    from tq.views.records import stack_record
 
     with reach(url, config) as client:
         taken = client.task_stack(task_id)

@@ -2,9 +2,7 @@
 
 from collections.abc import Iterable
 
-import msgspec
-
-from tq.cli.broker_view import worker_record, worker_status
+from tq.cli.broker_view import worker_status
 from tq.cli.listing import Cell, Column, View
 from tq.cli.task_view import attempt_text, state_style
 from tq.cli.words import counted
@@ -13,30 +11,10 @@ from tq.model.ids import format_id
 from tq.model.insight import Explanation, HeldTask, LogLine, Reason, TaskStack, WorkerView
 from tq.views.moments import NONE, ago, clock, rounded
 from tq.views.payloads import size
+from tq.views.records import held_record, worker_view_record
 
 TYPES_SHOWN = 20
 """Task types of a worker that are shown to people; JSON has all."""
-
-
-def explanation_record(explanation: Explanation) -> dict[str, object]:
-    """The JSON of an explanation: the fields of Explanation, its id as text, null for facts that a reason has not."""
-    return {
-        **msgspec.structs.asdict(explanation),
-        "id": format_id(explanation.id),
-        "state": explanation.state.value,
-        "reasons": [reason_record(reason) for reason in explanation.reasons],
-        "history": [msgspec.structs.asdict(attempt) for attempt in explanation.history],
-    }
-
-
-def reason_record(reason: Reason) -> dict[str, object]:
-    """The JSON of one reason."""
-    return {
-        **msgspec.structs.asdict(reason),
-        "code": str(reason.code),
-        "since_ms": reason.since_ms or None,
-        "until_ms": reason.until_ms or None,
-    }
 
 
 def explanation_fields(explanation: Explanation) -> Iterable[tuple[str, Cell]]:
@@ -60,21 +38,6 @@ def _reason_text(reason: Reason) -> str:
     if reason.hint:
         lines.append(f"-> {reason.hint}")
     return "\n".join(lines)
-
-
-def worker_view_record(view: WorkerView) -> dict[str, object]:
-    """The JSON of a worker process looked at: that of a line of `worker list`, and its tasks."""
-    return {**worker_record(view.info), "tasks": [held_record(task) for task in view.tasks]}
-
-
-def held_record(task: HeldTask) -> dict[str, object]:
-    """The JSON of a task in hand."""
-    return {
-        **msgspec.structs.asdict(task),
-        "id": format_id(task.id),
-        "deadline_ms": task.deadline_ms or None,
-        "progress": msgspec.structs.asdict(task.progress) if task.progress else None,
-    }
 
 
 WORKER_VIEWS: View[WorkerView] = View(
@@ -141,11 +104,6 @@ def held_view(now_ms: int) -> View[HeldTask]:
     return View(columns, cells, held_record, lambda task: format_id(task.id), "No tasks.")
 
 
-def stack_record(stack: TaskStack) -> dict[str, object]:
-    """The JSON of a stack."""
-    return {**msgspec.structs.asdict(stack), "task_id": format_id(stack.task_id)}
-
-
 def stack_fields(stack: TaskStack) -> Iterable[tuple[str, Cell]]:
     """A stack for people."""
     yield "task", Cell(f"{format_id(stack.task_id)}, attempt {stack.attempt}")
@@ -155,11 +113,6 @@ def stack_fields(stack: TaskStack) -> Iterable[tuple[str, Cell]]:
     )
     yield "at", Cell(stack.place, "bold")
     yield "stack", Cell(stack.text.rstrip())
-
-
-def line_record(line: LogLine) -> dict[str, object]:
-    """The JSON of a log line."""
-    return msgspec.structs.asdict(line)
 
 
 def line_text(line: LogLine) -> str:

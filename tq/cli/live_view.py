@@ -3,65 +3,23 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from tq.cli.broker_view import QUEUES, per_second, queue_record
-from tq.cli.failures import group_record, groups_view
-from tq.cli.listing import Cell, Column, Record, View, emit, emit_fields
+from tq.cli.broker_view import QUEUES, per_second
+from tq.cli.failures import groups_view
+from tq.cli.listing import Cell, Column, View, emit, emit_fields
 from tq.cli.options import Color
-from tq.cli.task_view import task_fields, task_record
+from tq.cli.task_view import task_fields
 from tq.cli.terminal import say
 from tq.cli.words import counted
-from tq.model.groups import FailureGroup
 from tq.model.operations import Operation
-from tq.model.stats import QueueStats
-from tq.model.task import TaskView
 from tq.model.watching import Event, Finding, QueueLive, ScopeKind, Severity, Totals, WorkerLive, parse_scope
 from tq.views.moments import NONE, ago, rounded
 from tq.views.payloads import size
+from tq.views.records import row_record
 
 if TYPE_CHECKING:
-    from tq.client.watching import Update
+    pass
 
 _MARKS = {Severity.OK: ("=", ""), Severity.LOOK: ("~", "yellow"), Severity.ACT: ("!", "red")}
-
-
-def update_record(update: "Update") -> dict[str, object]:
-    """The JSON of a frame: what is new, by scope."""
-    return {
-        "boot_id": update.boot_id,
-        "seq": update.seq,
-        "now_ms": update.now_ms,
-        "scopes": {
-            change.scope: {
-                "is_whole": change.is_whole,
-                "rows": [row_record(row) for row in change.rows],
-                "gone": change.gone,
-                "left_out": change.left_out,
-            }
-            for change in update.changes
-        },
-    }
-
-
-def row_record(row: object) -> Record:
-    """The JSON of a row: as the listing of such things has it, or its fields."""
-    match row:
-        case QueueStats():
-            return queue_record(row)
-        case TaskView():
-            return task_record(row)
-        case FailureGroup():
-            return group_record(row)
-        case Operation():
-            return {
-                name: value.hex() if isinstance(value, bytes) else value
-                for name, value in msgspec.structs.asdict(row).items()
-            }
-        case msgspec.Struct():
-            return msgspec.structs.asdict(row)
-        case _:
-            raise AssertionError(row)
 
 
 def draw_scope(scope: str, rows: Mapping[str, Any], now_ms: int, room: int, color: Color) -> None:

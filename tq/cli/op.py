@@ -8,13 +8,14 @@ from tq.cli.bulk import Rate, conclusion, follow
 from tq.cli.exits import Exit, of_bulk
 from tq.cli.groups import NounGroup
 from tq.cli.listing import emit, emit_one
-from tq.cli.operation_view import SHORT, operation_fields, operation_record, operations_view
+from tq.cli.operation_view import SHORT, operation_fields, operations_view
 from tq.cli.options import ColorOption, ConfigFile, OutputOption, Reason, Url, Yes
 from tq.cli.reach import reach
 from tq.cli.terminal import can_ask, confirm, say
 from tq.cli.words import counted
 from tq.model.operations import UNDO_RATE, Operation, OperationState
 from tq.views.moments import ago, now_ms
+from tq.views.records import operation_record
 
 app = typer.Typer(cls=NounGroup, no_args_is_help=True)
 

@@ -2,30 +2,13 @@
 
 from collections.abc import Iterator
 
-import msgspec
-
 from tq.cli.listing import Cell, Column, View
 from tq.model.operations import Operation, OperationState
 from tq.views.moments import NONE, ago, clock, rounded
+from tq.views.records import operation_record
 
 SHORT = 8
 """Digits of an id that tables show: enough to be the only one."""
-
-
-def operation_record(operation: Operation) -> dict[str, object]:
-    """The JSON of an operation: its fields, ids in hex, moments that are not yet null."""
-    record = msgspec.structs.asdict(operation)
-    return {
-        **record,
-        "id": operation.id.hex(),
-        "action": operation.action.value,
-        "state": operation.state.value,
-        "queues": {each.queue: each.count for each in operation.queues},
-        "ended_at_ms": operation.ended_at_ms or None,
-        "undo_until_ms": operation.undo_until_ms or None,
-        "undo_of": operation.undo_of.hex() if operation.undo_of is not None else None,
-        "undone_by": operation.undone_by.hex() if operation.undone_by is not None else None,
-    }
 
 
 def operations_view(now_ms: int) -> View[Operation]:

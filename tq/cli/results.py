@@ -5,12 +5,13 @@ import sys
 from tq.cli.exits import Exit, of_outcome
 from tq.cli.listing import encode_json, write_json
 from tq.cli.options import Output
-from tq.cli.task_view import outcome_line, outcome_record
+from tq.cli.task_view import outcome_line
 from tq.cli.terminal import say
 from tq.model.ids import format_id
 from tq.model.plain import plain, safe_json
 from tq.model.task import Outcome, State
 from tq.views.payloads import as_file, as_text
+from tq.views.records import outcome_record
 
 
 def show_outcome(outcome: Outcome, output: Output, *, is_raw: bool = False) -> Exit:

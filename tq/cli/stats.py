@@ -16,7 +16,8 @@ def stats(
     \b
     tq stats -o json | jq .tasks.ready
     """
-    from tq.cli.broker_view import stats_fields, stats_record
+    from tq.cli.broker_view import stats_fields
+    from tq.views.records import stats_record
 
     with reach(url, config) as client:
         reply = client.stats()

@@ -3,22 +3,19 @@
 from collections.abc import Iterable
 from typing import assert_never
 
-import msgspec
-
 from tq.cli.listing import Cell, Column, View
 from tq.model.durations import format_ms
 from tq.model.ids import format_id
 from tq.model.task import AttemptRecord, Outcome, State, TaskSummary, TaskView, tier_of
 from tq.views.errors import error_line, summary_error
 from tq.views.moments import NONE, ago, clock, took
-from tq.views.payloads import as_text, decoded, size
+from tq.views.payloads import as_text, size
+from tq.views.records import summary_record
 
 PAYLOAD_CHARS = 4_000
 """Of a payload or a result, what `tq task get` shows to people; JSON has all of it."""
 GROUP_CHARS = 8
 """Of the fingerprint of an error, what tables show; `group:` takes any beginning."""
-
-_MOMENTS = ("submitted_at_ms", "scheduled_at_ms", "started_at_ms", "ended_at_ms", "expires_at_ms")
 
 
 def state_style(state: State) -> str:
@@ -36,19 +33,6 @@ def state_style(state: State) -> str:
             return ""
         case _:
             assert_never(state)
-
-
-def summary_record(task: TaskSummary) -> dict[str, object]:
-    """The JSON of a line of a listing."""
-    return {
-        **msgspec.structs.asdict(task),
-        "id": format_id(task.id),
-        "resubmitted_as": _id_or_none(task.resubmitted_as),
-        "state": task.state.value,
-        "submitted_at_ms": task.submitted_at_ms or None,
-        "scheduled_at_ms": task.scheduled_at_ms or None,
-        "ended_at_ms": task.ended_at_ms or None,
-    }
 
 
 def tasks_view(now_ms: int) -> View[TaskSummary]:
@@ -111,35 +95,6 @@ def dead_view(now_ms: int) -> View[TaskSummary]:
         Column("ERROR", is_elastic=True, least=16),
     )
     return View(columns, cells, summary_record, lambda task: format_id(task.id), "No dead letters.")
-
-
-def task_record(task: TaskView) -> dict[str, object]:
-    """The JSON of a task in full: the fields of TaskView, ids as text, bytes decoded, null for "not yet"."""
-    payload, payload_encoding = decoded(task.payload, task.content_type)
-    result, result_encoding = _result(task.state, task.result, task.result_content_type)
-    return {
-        **msgspec.structs.asdict(task),
-        **{name: getattr(task, name) or None for name in _MOMENTS},
-        "id": format_id(task.id),
-        "state": task.state.value,
-        "tier": tier_of(task.priority).name.lower(),
-        "payload": payload,
-        "payload_encoding": payload_encoding,
-        "result": result,
-        "result_encoding": result_encoding,
-        "progress": msgspec.structs.asdict(task.progress) if task.progress else None,
-        "history": [msgspec.structs.asdict(attempt) for attempt in task.history],
-        "resubmit_of": _id_or_none(task.resubmit_of),
-        "resubmitted_as": _id_or_none(task.resubmitted_as),
-    }
-
-
-def _result(state: State, data: bytes, content_type: str) -> tuple[object, str | None]:
-    return decoded(data, content_type) if state is State.COMPLETED else (None, None)
-
-
-def _id_or_none(task_id: bytes | None) -> str | None:
-    return format_id(task_id) if task_id else None
 
 
 def task_fields(task: TaskView, now_ms: int, *, with_tracebacks: bool = False) -> Iterable[tuple[str, Cell]]:
@@ -216,20 +171,6 @@ def attempt_text(attempt: AttemptRecord, *, with_traceback: bool) -> str:
         else error_line(attempt.error_type, attempt.message)
     )
     return f"{head}: {body}" if "\n" not in body else f"{head}\n{body}"
-
-
-def outcome_record(outcome: Outcome) -> dict[str, object]:
-    """The JSON of how a task ended: what `task wait`, `task result` and `submit --wait` print."""
-    result, encoding = _result(outcome.state, outcome.result, outcome.content_type)
-    return {
-        "id": format_id(outcome.id),
-        "state": outcome.state.value,
-        "result": result,
-        "result_encoding": encoding,
-        "content_type": outcome.content_type,
-        "reason": outcome.reason,
-        "error": msgspec.structs.asdict(outcome.error) if outcome.error else None,
-    }
 
 
 def outcome_line(outcome: Outcome) -> str:

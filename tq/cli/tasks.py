@@ -48,7 +48,8 @@ def get(
     color: ColorOption = "auto",
 ) -> None:
     """Show all that the broker knows of a task."""
-    from tq.cli.task_view import task_fields, task_record
+    from tq.cli.task_view import task_fields
+    from tq.views.records import task_record
 
     with reach(url, config) as client:
         task = client.get_task(task_id)

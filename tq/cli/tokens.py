@@ -3,7 +3,6 @@
 import sys
 from typing import Annotated, Literal
 
-import msgspec
 import typer
 
 from tq.cli.groups import NounGroup
@@ -13,6 +12,7 @@ from tq.cli.reach import reach
 from tq.cli.terminal import say
 from tq.model.credentials import TokenInfo
 from tq.views.moments import NONE, ago, clock, now_ms
+from tq.views.records import token_record
 
 FIRST = """This is the first token. From now on whoever comes over TCP has to show one, and connections without are
 ended; the broker's own user needs none on the unix socket."""
@@ -84,11 +84,6 @@ def revoke(
     with reach(url, config) as client:
         client.revoke_token(token)
     say(f"Revoked {token}.")
-
-
-def token_record(token: TokenInfo) -> dict[str, object]:
-    """The JSON of a token."""
-    return {**msgspec.structs.asdict(token), "expires_at_ms": token.expires_at_ms or None}
 
 
 def tokens_view(now_ms: int) -> View[TokenInfo]:

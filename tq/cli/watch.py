@@ -46,7 +46,7 @@ def watch(
     Scopes: totals  attention  queues[:NAMES]  queue:NAME  workers[:name|busy|memory|silent]
             groups[:SELECTOR]  task:ID  ops  events
     """
-    from tq.cli.live_view import update_record
+    from tq.views.records import update_record
 
     chosen = list(dict.fromkeys(parse_scope(scope).text for scope in scopes or DEFAULT))
     with reach(url, config) as client, client.watch(*chosen, hz=hz) as stream:

@@ -20,7 +20,8 @@ def why(
     tq why 0192f0c1-7e5a-7cc2-b5e5-0d7f6f7c1a2b
     tq why ID -o json | jq -r '.reasons[0].code'
     """
-    from tq.cli.insight_view import explanation_fields, explanation_record
+    from tq.cli.insight_view import explanation_fields
+    from tq.views.records import explanation_record
 
     with reach(url, config) as client:
         explanation = client.why(task_id)
