@@ -68,7 +68,7 @@ class TopApp(App[None]):
     )
     """For the help: what can be done with time."""
     CSS = """
-    Screen { background: $background; }
+    TopScreen { background: $background; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(str(number), f"mode('{mode}')", mode, show=False) for number, mode in enumerate(MODES, start=1)),
