@@ -3,17 +3,8 @@
 import re
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "remote.md").read_text()
-
-
-@pytest.mark.parametrize("door", ["door", "web"])
-def test_every_event_of_a_door_is_on_the_page_and_no_other(door: str) -> None:
-    code = (ROOT / "tq" / "doors" / f"{door}.py").read_text()
-
-    assert set(re.findall(rf"`({door}_\w+)`", PAGE)) == set(re.findall(rf'log\.\w+\(\s*"({door}_\w+)"', code))
 
 
 def test_every_option_of_a_key_that_the_door_keeps_is_on_the_page() -> None:

@@ -139,7 +139,7 @@ def test_the_page_explains_every_metric_with_its_kind_and_its_labels_and_no_othe
     documented = {
         name: (kind, tuple(re.findall(r"`(\w+)`", labels)))
         for name, kind, labels in re.findall(r"^\| `(tq_\w+)` \| (\w+) \| ([^|]*) \|", PAGE, re.MULTILINE)
-        if not name.startswith("tq_worker_process_")
+        if not name.startswith("tq_worker_")
     }
 
     shown = {}

@@ -21,7 +21,7 @@ def test_an_event_is_one_line_of_json_that_begins_with_time_level_and_message() 
     event = json.loads(line)
     assert list(event) == ["timestamp", "level", "message", "free_bytes", "path"]
     assert event["timestamp"].endswith("Z")
-    assert (event["level"], event["message"], event["free_bytes"]) == ("warning", "disk_low", 7)
+    assert (event["level"], event["message"], event["free_bytes"]) == ("WARNING", "disk_low", 7)
 
 
 def test_events_below_the_level_are_not_written() -> None:

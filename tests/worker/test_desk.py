@@ -13,6 +13,7 @@ from tq.app.task import RunIn
 from tq.model.commands import Failure, Success
 from tq.model.replies import Delivery
 from tq.model.task import StoredTask, TaskSpec
+from tq.worker.counts import Meter
 from tq.worker.credit import STALL_SECONDS
 from tq.worker.desk import STOP_SECONDS, Desk
 from tq.worker.outbox import HandedBack, Outcome, Stopped
@@ -87,14 +88,16 @@ class FakeExecutor:
 class Rig:
     """A desk with two slots."""
 
-    def __init__(self, slots: int = 2) -> None:
+    def __init__(self, slots: int = 2, meter: Meter | None = None) -> None:
         self.now = 1_000.0
         self.executors: dict[RunIn, FakeExecutor] = {
             "loop": FakeExecutor(),
             "thread": FakeExecutor(),
             "process": FakeExecutor(),
         }
-        self.desk = Desk(app.handlers, self.executors, slots=slots, prefetch_max=100, clock=lambda: self.now)
+        self.desk = Desk(
+            app.handlers, self.executors, slots=slots, prefetch_max=100, clock=lambda: self.now, meter=meter
+        )
         self._tokens = itertools.count(1)
 
     def deliver(self, *task_types: str, timeout_ms: int = 10_000) -> list[int]:
@@ -354,16 +357,16 @@ def test_a_closing_desk_hands_back_what_arrives(rig: Rig) -> None:
 @pytest.mark.parametrize(
     ("outcome", "level", "message"),
     [
-        (Success(_id(1), 1), "DEBUG", "task_completed"),
+        (Success(_id(1), 1), "INFO", "task_completed"),
         (Failure(_id(1), 1, "ValueError", "no"), "WARNING", "task_failed"),
-        (HandedBack(_id(1), 1, 500), "DEBUG", "task_handed_back"),
-        (Stopped(_id(1), 1), "DEBUG", "task_cancelled"),
+        (HandedBack(_id(1), 1, 500), "INFO", "task_handed_back"),
+        (Stopped(_id(1), 1), "INFO", "task_cancelled"),
     ],
 )
 def test_the_end_of_a_task_is_logged_with_how_long_it_took(
     rig: Rig, caplog: pytest.LogCaptureFixture, outcome: Outcome, level: str, message: str
 ) -> None:
-    caplog.set_level(logging.DEBUG, "tq.worker")
+    caplog.set_level(logging.INFO, "tq.worker")
     rig.deliver("loop")
     rig.begin()
     rig.now += 0.25
@@ -374,6 +377,58 @@ def test_the_end_of_a_task_is_logged_with_how_long_it_took(
     assert (record.levelname, record.message) == (level, message)
     assert vars(record)["duration_ms"] == 250
     assert vars(record)["task_type"] == "loop"
+
+
+def test_how_long_a_task_took_ends_with_its_handler_and_not_when_its_outcome_is_noticed(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "tq.worker")
+    rig.deliver("loop")
+    run = rig.begin()
+    run.ended_at = rig.now + 0.002
+    rig.now += 5
+
+    rig.end(run)
+
+    assert vars(caplog.records[-1])["duration_ms"] == 2
+
+
+def test_what_becomes_of_tasks_is_counted_by_what_it_was() -> None:
+    rig = Rig(slots=10, meter=(meter := Meter()))
+    rig.deliver(*["loop"] * 7)
+    runs = [rig.begin() for _ in range(7)]
+    runs[6].why = Why.LOST
+    outcomes: list[Outcome] = [
+        Success(_id(1), 1),
+        Failure(_id(2), 2, "ValueError", "no"),
+        Failure(_id(3), 3, "TimeoutError", "late", is_timeout=True),
+        HandedBack(_id(4), 4),
+        HandedBack(_id(5), 5, 500),
+        Stopped(_id(6), 6),
+        Success(_id(7), 7),
+    ]
+    rig.now += 1
+
+    rig.desk.finished(outcomes, 1)
+
+    (counts,) = meter.take_changed().values()
+    words = ("completed", "failed", "timed_out", "handed_back", "snoozed", "cancelled", "lost")
+    assert counts.outcomes == dict.fromkeys(words, 1)
+    assert counts.run_us_sum == 7_000_000
+
+
+def test_a_handler_that_is_given_up_is_counted_once() -> None:
+    rig = Rig(meter=(meter := Meter()))
+    rig.deliver("loop", timeout_ms=1_000)
+    run = rig.begin()
+    rig.now += 1.5
+    rig.desk.tick()
+    rig.now += STOP_SECONDS
+    rig.desk.tick()
+    rig.desk.finished([Success(run.task_id, run.token)], 7)
+
+    (counts,) = meter.take_changed().values()
+    assert counts.outcomes == {"timed_out": 1}
 
 
 def test_stopping_all_hands_back_what_has_not_started_and_asks_the_rest(rig: Rig) -> None:

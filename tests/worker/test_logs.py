@@ -34,7 +34,7 @@ def test_a_record_is_a_line_of_json_with_its_facts() -> None:
 
     line = json.loads(stream.getvalue())
     assert line.pop("timestamp").endswith("Z")
-    assert line == {"level": "warning", "logger": "tq.task.mail", "message": "bounced twice", "task_id": "7", "size": 3}
+    assert line == {"level": "WARNING", "logger": "tq.task.mail", "message": "bounced twice", "task_id": "7", "size": 3}
 
 
 def test_a_traceback_is_part_of_it() -> None:

@@ -53,6 +53,16 @@ def run(
         int | None,
         typer.Option("--prefetch-max", metavar="N", min=0, help="Very short tasks fetched ahead.  [default: 1000]"),
     ] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            "--metrics-port",
+            metavar="N",
+            min=0,
+            max=65_535,
+            help="Port for Prometheus, on loopback unless worker.metrics_host says otherwise.  [default: none]",
+        ),
+    ] = None,
     shutdown_timeout: Annotated[
         int | None,
         typer.Option(
@@ -89,6 +99,7 @@ def run(
         Flag("--max-tasks", "worker.max_tasks", max_tasks),
         Flag("--max-rss-mb", "worker.max_rss_mb", max_rss_mb),
         Flag("--prefetch-max", "worker.prefetch_max", prefetch_max),
+        Flag("--metrics-port", "worker.metrics_port", metrics_port),
         Flag("--shutdown-timeout", "worker.graceful_shutdown_timeout_secs", shutdown_timeout),
         Flag("--log-level", "log.level", log_level),
         Flag("--log-format", "log.format", log_format),

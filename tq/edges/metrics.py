@@ -128,8 +128,8 @@ def families(metrics: Metrics) -> Iterator[Metric]:
     yield _gauge("tq_workers_connected", "Worker processes that are connected.", workers.connected)
     yield _gauge("tq_workers_draining", "Of these, those that take nothing more.", workers.draining)
     yield _gauge("tq_workers_lost", "Worker processes that may still come back for their tasks.", workers.lost)
-    yield _gauge("tq_worker_slots", "Tasks that the connected workers can run at once.", workers.slots)
-    yield _gauge("tq_worker_slots_in_use", "Tasks that they run, as they last said.", workers.running)
+    yield _gauge("tq_workers_slots", "Tasks that the connected workers can run at once.", workers.slots)
+    yield _gauge("tq_workers_slots_in_use", "Tasks that they run, as they last said.", workers.running)
     if metrics.process is not None:
         yield from _process(metrics.process)
 

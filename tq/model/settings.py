@@ -125,6 +125,10 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     ] = 1_000
     max_tasks: Annotated[int, Meta(ge=0, description="replace a worker process after so many tasks; 0: never")] = 0
     max_rss_mb: Annotated[int, Meta(ge=0, description="replace a worker process above this memory; 0: never")] = 0
+    metrics_port: Annotated[Port, Meta(description="port on which Prometheus reads what this worker does; 0: none")] = 0
+    metrics_host: Annotated[
+        str, Meta(description="address of that port; whoever reaches it may read, nobody is asked for credentials")
+    ] = "127.0.0.1"
 
 
 class LogSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

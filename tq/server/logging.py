@@ -52,7 +52,8 @@ def make_logger(settings: LogSettings, stream: TextIO | None = None) -> Filterin
 
 def put_first(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Begin each line with what a reader looks for."""
-    return {"timestamp": event.pop("timestamp"), "level": event.pop("level"), "message": event.pop("message"), **event}
+    timestamp, level, message = event.pop("timestamp"), event.pop("level").upper(), event.pop("message")
+    return {"timestamp": timestamp, "level": level, "message": message, **event}
 
 
 def strip_controls(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

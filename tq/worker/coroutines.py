@@ -225,7 +225,7 @@ class Coroutines:
                     burst_at = monotonic()  # the loop has turned
                     if slot.is_abandoned:
                         return  # the place is another's, and the outcome was reported by the supervisor
-            now = monotonic()
+            now = run.ended_at = monotonic()
             self._done.append(outcome)
             self._done_seconds += now - run.started_at
             if len(self._done) >= BURST_TASKS:

@@ -13,13 +13,14 @@ from tq.app.app import AnyTask
 from tq.app.task import RunIn
 from tq.model.commands import Failure, LeaseRef, Success
 from tq.model.durations import format_ms
-from tq.model.ids import format_id
 from tq.model.replies import Delivery
 from tq.model.task import StoredTask
+from tq.worker.counts import Meter
 from tq.worker.credit import STALL_SECONDS, Credit
 from tq.worker.outbox import HandedBack, Outbox, Outcome, Stopped
 from tq.worker.runs import Executor, Run, Why
 from tq.worker.stacks import Stack
+from tq.worker.task_log import TaskLog, facts_of, write_end
 
 STOP_SECONDS = 5.0
 """How long a handler that was asked to stop may take; then a process is killed, and any other loses its slot."""
@@ -37,6 +38,7 @@ class Desk:
         slots: handlers of all kinds at once.
         prefetch_max: see Credit.
         clock: monotonic, in seconds.
+        meter: counts the tasks that end, if somebody wants to know.
 
     Attributes:
         outbox: the outcomes that are not confirmed yet.
@@ -54,6 +56,7 @@ class Desk:
         slots: int,
         prefetch_max: int,
         clock: Callable[[], float],
+        meter: Meter | None = None,
     ) -> None:
         self.outbox = Outbox()
         self.credit = Credit(slots, prefetch_max)
@@ -64,6 +67,8 @@ class Desk:
         self._executors = executors
         self._slots = slots
         self._clock = clock
+        self._meter = meter
+        self._task_log = TaskLog(clock)
         self._runs: dict[int, Run] = {}  # in hand, by token
         self._given: dict[RunIn, int] = dict.fromkeys(executors, 0)  # to each executor, and not ended
         self._waiting: deque[Run] = deque()  # for a slot, and not given to an executor yet
@@ -108,7 +113,7 @@ class Desk:
         self.credit.measure(len(outcomes), run_seconds, now - self._busy_since)
         self._busy_since = now
         take, given, add = self._runs.pop, self._given, self.outbox.add
-        is_debugging = log.isEnabledFor(logging.DEBUG)
+        meter, lines = self._meter, self._task_log.room(len(outcomes))
         for outcome in outcomes:
             run = take(outcome.token, None)
             if run is not None:  # else it was given up, and reported then
@@ -116,8 +121,11 @@ class Desk:
                 self.ended += 1
                 if run.why is not Why.LOST:
                     add(outcome)
-                if is_debugging or type(outcome) is Failure:
-                    _log_end(run, outcome, now)
+                if lines or type(outcome) is Failure:
+                    lines -= lines > 0
+                    write_end(run, outcome, now)
+                if meter is not None:
+                    meter.count(run.stored.spec.task_type, _outcome_word(run, outcome), run.run_seconds(now))
         if self._waiting:
             self._dispatch()
 
@@ -150,7 +158,7 @@ class Desk:
         """The broker took a lease back: the handler is stopped, and whatever comes of it dropped."""
         run = self._runs.get(token)
         if run is not None and run.why is not Why.LOST:
-            log.warning("lease_revoked", extra=_facts(run))
+            log.warning("lease_revoked", extra=facts_of(run))
             self._stop(run, Why.LOST)
 
     def connected(self, lost: list[bytes], result_bytes_max: int) -> None:
@@ -198,7 +206,7 @@ class Desk:
                     and (started_at := run.started_at)  # 0 while its process is being started
                     and now >= started_at + timeout_ms / 1000
                 ):
-                    log.warning("task_timed_out", extra=_facts(run) | {"at": executor.place_of(run)})
+                    log.warning("task_timed_out", extra=facts_of(run) | {"at": executor.place_of(run)})
                     self._stop(run, Why.TIMEOUT)
         oldest = [self._waiting[0]] if self._waiting else []
         oldest += [one for executor in self._executors.values() if (one := executor.oldest_unstarted()) is not None]
@@ -249,41 +257,46 @@ class Desk:
         if executor.abandon(run):
             self.stuck += 1
             why = run.why.value if run.why is not None else ""
-            log.error("handler_does_not_stop", extra=_facts(run) | {"at": place, "asked_because": why})
+            log.error("handler_does_not_stop", extra=facts_of(run) | {"at": place, "asked_because": why})
         del self._runs[run.token]
         self._given[run.kind] -= 1
         self.ended += 1
-        match run.why:
-            case Why.TIMEOUT:
-                timeout = format_ms(run.stored.spec.timeout_ms)
-                message = f"ran longer than its timeout of {timeout}, and did not stop within {STOP_SECONDS:g} s"
-                message += f"; last seen at {place}" if place else ""
-                self.outbox.add(Failure(run.task_id, run.token, "TimeoutError", message, is_timeout=True))
-            case Why.CANCEL:
-                self.outbox.add(Stopped(run.task_id, run.token))
-            case Why.SHUTDOWN | None:
-                self.outbox.add(HandedBack(run.task_id, run.token))
-            case Why.LOST:
-                pass
-            case _:
-                assert_never(run.why)
+        outcome = _outcome_of_stuck(run, place)
+        if run.why is not Why.LOST:
+            self.outbox.add(outcome)
+        if self._meter is not None:
+            now = self._clock()
+            self._meter.count(run.stored.spec.task_type, _outcome_word(run, outcome), run.run_seconds(now))
 
 
-def _facts(run: Run) -> dict[str, object]:
-    spec = run.stored.spec
-    return {"task_id": format_id(spec.id), "task_type": spec.task_type, "queue": spec.queue, "attempt": run.attempt}
+def _outcome_of_stuck(run: Run, place: str) -> Outcome:
+    """What is reported of a handler that was asked to stop and did not; it was last seen at `place`."""
+    match run.why:
+        case Why.TIMEOUT:
+            timeout = format_ms(run.stored.spec.timeout_ms)
+            message = f"ran longer than its timeout of {timeout}, and did not stop within {STOP_SECONDS:g} s"
+            message += f"; last seen at {place}" if place else ""
+            return Failure(run.task_id, run.token, "TimeoutError", message, is_timeout=True)
+        case Why.CANCEL:
+            return Stopped(run.task_id, run.token)
+        case Why.SHUTDOWN | Why.LOST | None:
+            return HandedBack(run.task_id, run.token)
+        case _:
+            assert_never(run.why)
 
 
-def _log_end(run: Run, outcome: Outcome, now: float) -> None:
-    facts = _facts(run) | {"duration_ms": round((now - run.started_at) * 1000)}
+def _outcome_word(run: Run, outcome: Outcome) -> str:
+    """How an outcome is counted."""
+    if run.why is Why.LOST:
+        return "lost"
     match outcome:
         case Success():
-            log.debug("task_completed", extra=facts)
+            return "completed"
         case Failure():
-            log.warning("task_failed", extra=facts | {"error_type": outcome.error_type, "error": outcome.message})
+            return "timed_out" if outcome.is_timeout else "failed"
         case HandedBack():
-            log.debug("task_handed_back", extra=facts | {"delay_ms": outcome.delay_ms})
+            return "snoozed" if outcome.delay_ms else "handed_back"
         case Stopped():
-            log.debug("task_cancelled", extra=facts)
+            return "cancelled"
         case _:
             assert_never(outcome)

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from tq.model.settings import LogSettings, WorkerSettings
+from tq.worker.counts import Counted
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +27,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     log: LogSettings
     running_fd: int
     running_places: int
+    is_counting: bool = False  # say Counted
 
 
 class Drain(msgspec.Struct, frozen=True, tag="drain"):
@@ -63,7 +65,7 @@ class Leaving(msgspec.Struct, frozen=True, tag="leaving"):
 
 
 ToChild = Drain | Stop
-ToParent = Ready | Connected | Refused | Replace | Leaving
+ToParent = Ready | Connected | Refused | Replace | Leaving | Counted
 EXIT_REFUSED = 3
 """Exit code of a process that said Refused."""
 EXIT_UNSETTLED = 4

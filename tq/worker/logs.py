@@ -39,9 +39,9 @@ class JsonLines(logging.Formatter):
         moment = datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z")
         line: dict[str, object] = {
             "timestamp": moment,
-            "level": record.levelname.lower(),
-            "logger": record.name,
+            "level": record.levelname,
             "message": record.getMessage(),
+            "logger": record.name,
             **_facts(record),
         }
         if record.exc_info:

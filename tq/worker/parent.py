@@ -28,8 +28,10 @@ from tq.worker.backoff import Backoff
 from tq.worker.desk import STOP_SECONDS
 from tq.worker.lifeline import Leaving, Options, Refused
 from tq.worker.logs import configure_logging, form_of
+from tq.worker.metrics_server import MetricsServer, bind
 from tq.worker.queues import parse_queues
 from tq.worker.supervisor import SAME_SIGNAL_SECONDS, SETTLE_SECONDS
+from tq.worker.tally import Tally
 from tq.worker.worker_process import WorkerProcess
 
 RESTART_SECONDS_FIRST, RESTART_SECONDS_MAX = 0.2, 30.0
@@ -59,6 +61,7 @@ def run_worker(
 
     Raises:
         InvalidArgument: `settings.worker.queues` is wrong, or the application cannot be loaded.
+        ConfigInvalid: `settings.worker.metrics_port` cannot be listened on.
         TqError: the broker refuses this worker.
     """
     parse_queues(settings.worker.queues)
@@ -80,8 +83,26 @@ def run_worker(
         log=LogSettings(level=settings.log.level, format=form_of(settings.log, sys.stderr)),
         running_fd=-1,
         running_places=0,
+        is_counting=bool(settings.worker.metrics_port),
     )
-    return asyncio.run(Parent(options, sys.stderr.buffer).run())
+    if not settings.worker.metrics_port:
+        return asyncio.run(Parent(options, sys.stderr.buffer).run())
+    with bind(settings.worker.metrics_host, settings.worker.metrics_port) as sock:
+        return asyncio.run(_run_with_metrics(options, sock))
+
+
+async def _run_with_metrics(options: Options, sock: socket.socket) -> int:
+    """Run, and show what the processes did to who asks for it."""
+    from tq.worker import metrics  # Prometheus, for who wants it
+
+    tally = Tally(options.worker.concurrency)
+    server = MetricsServer(sock, lambda: metrics.render(options.name, tally.totals()), metrics.CONTENT_TYPE)
+    await server.start()
+    log.info("metrics_served", extra={"address": server.address})
+    try:
+        return await Parent(options, sys.stderr.buffer, tally).run()
+    finally:
+        server.close()
 
 
 class Parent:
@@ -90,10 +111,12 @@ class Parent:
     Args:
         options: of each, apart from what WorkerProcess fills in.
         stderr: where what they write to theirs goes.
+        tally: where what they did is added up, if that is to be shown.
     """
 
-    def __init__(self, options: Options, stderr: BinaryIO) -> None:
+    def __init__(self, options: Options, stderr: BinaryIO, tally: Tally | None = None) -> None:
         self._options = options
+        self._tally = tally
         self._stderr = stderr
         self._processes: set[WorkerProcess] = set()
         self._stopping = asyncio.Event()
@@ -197,11 +220,15 @@ class Parent:
         while not self._stopping.is_set():
             process = await WorkerProcess.start(self._options, self._stderr)
             self._processes.add(process)
+            if self._tally is not None:
+                process.on_counted = self._tally.counted
             watching = asyncio.create_task(self._watch(process), name=f"watch-{process.pid}")
             self._reports.add(watching)
             watching.add_done_callback(self._reports.discard)
             if await process.ready:
                 self._was_ready = True
+                if self._tally is not None:
+                    self._tally.began(process.pid)
                 return process
             if not self._was_ready and not self._stopping.is_set():
                 raise _cannot_start(self._options.app_path, process)
@@ -234,6 +261,8 @@ class Parent:
         ending = await asyncio.shield(process.ended)
         self._processes.discard(process)
         self._was_connected = self._was_connected or process.was_connected
+        if self._tally is not None:
+            self._tally.ended(process.pid, is_death=ending.exit_code != 0)
         if ending.exit_code == 0:
             log.info("process_ended", extra={"pid": process.pid})
             return

@@ -88,6 +88,9 @@ class Pulse:
         self._report_after *= 2
         place, run = self._loop.place_on_loop(), self._loop.run_on_loop()
         self.note = f"loop blocked {blocked:.0f} s at {place}"
-        facts = {"task_id": format_id(run.task_id), "task_type": run.stored.spec.task_type} if run is not None else {}
-        log.warning(self.note, extra=facts | {"stack": stack_of(self._thread_id)})
+        facts: dict[str, object] = {}
+        if run is not None:
+            facts = {"task_id": format_id(run.task_id), "task_type": run.stored.spec.task_type}
+        facts |= {"blocked_ms": round(blocked * 1_000), "at": place, "stack": stack_of(self._thread_id)}
+        log.warning("loop_blocked", extra=facts)
         return True

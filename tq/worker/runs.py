@@ -37,8 +37,8 @@ class Why(Enum):
 class Run(msgspec.Struct, eq=False):
     """An attempt. Moments are of the monotonic clock, in seconds; 0 for not yet.
 
-    The fields that change are each written by one thread: `started_at` and `context` by the one that runs the handler,
-    `why` and `stop_at` by the supervisor.
+    The fields that change are each written by one thread: `started_at`, `ended_at` and `context` by the one that runs
+    the handler, `why` and `stop_at` by the supervisor.
     """
 
     task_id: bytes
@@ -51,6 +51,11 @@ class Run(msgspec.Struct, eq=False):
     context: Context | None = None
     why: Why | None = None
     stop_at: float = 0.0
+    ended_at: float = 0.0
+
+    def run_seconds(self, now: float) -> float | None:
+        """How long the handler ran, or runs; None if it has not started."""
+        return (self.ended_at or now) - self.started_at if self.started_at else None
 
     @property
     def lease(self) -> LeaseRef:

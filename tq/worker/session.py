@@ -29,6 +29,7 @@ class Session:
 
     Attributes:
         connection: the present one; None while there is none.
+        connects: connections made so far.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Session:
         source: Random,
     ) -> None:
         self.connection: Connection | None = None
+        self.connects = 0
         self._addresses = list(addresses)
         self._hello = hello
         self._on_welcome = on_welcome
@@ -65,6 +67,7 @@ class Session:
                     await asyncio.sleep(pause)
                     continue
                 was_connected = True
+                self.connects += 1
                 self._backoff.succeeded()
                 log.info(
                     "connected", extra={"address": connection.address, "broker": connection.welcome.server_version}

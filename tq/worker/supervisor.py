@@ -38,26 +38,25 @@ from tq.model.replies import Drain as DrainPush
 from tq.model.signatures import within_budget
 from tq.protocol.codec import PROTOCOL_VERSION
 from tq.worker.coroutines import Coroutines
+from tq.worker.counts import Counted, Meter
 from tq.worker.defects import end_on_defect
 from tq.worker.desk import STOP_SECONDS, Desk
 from tq.worker.lifeline import (
     EXIT_REFUSED,
     EXIT_UNSETTLED,
     Connected,
-    Drain,
     Leaving,
     Options,
     Refused,
     Replace,
-    ToParent,
-    decode_for_child,
-    encode_line,
 )
 from tq.worker.log_lines import batches
 from tq.worker.mailbox import Mailbox
 from tq.worker.outbox import Outcome, Settlement
+from tq.worker.parent_line import ParentLine
 from tq.worker.pulse import Pulse
 from tq.worker.queues import parse_queues
+from tq.worker.reports import counted_of, heartbeat_of
 from tq.worker.runs import Caller, Executor, Run
 from tq.worker.session import Session
 from tq.worker.stacks import Stack, stack_report
@@ -105,7 +104,7 @@ class Supervisor:
         self._loop = loop
         self._options = options
         self._settings = options.worker
-        self._lifeline = lifeline
+        self._parent = ParentLine(lifeline)
         self._handlers = handlers
         self._signatures = within_budget(announced((name, task.signature) for name, task in handlers.items()))
         self._caller = caller
@@ -128,6 +127,7 @@ class Supervisor:
         self._desk: Desk
         self._coroutines: Coroutines
         self._pulse: Pulse
+        self._meter = Meter() if options.is_counting else None
 
     @property
     def has_stuck_handlers(self) -> bool:
@@ -148,6 +148,7 @@ class Supervisor:
             slots=self._settings.concurrency,
             prefetch_max=self._settings.prefetch_max,
             clock=time.monotonic,
+            meter=self._meter,
         )
 
     def signalled(self) -> None:
@@ -174,10 +175,12 @@ class Supervisor:
     async def _work(self) -> None:
         session = asyncio.create_task(self._session.run(), name="session")
         others = [
-            asyncio.create_task(self._listen(), name="lifeline"),
+            asyncio.create_task(self._parent.listen(self._leave.set, self._stop_now), name="lifeline"),
             asyncio.create_task(self._send_heartbeats(), name="heartbeats"),
             asyncio.create_task(self._watch(), name="watch"),
         ]
+        if self._meter is not None:
+            others.append(asyncio.create_task(self._parent.report(self._counted), name="counts"))
         leave = asyncio.create_task(self._leave.wait(), name="leave")
         done, _ = await asyncio.wait([session, leave, *others], return_when=asyncio.FIRST_COMPLETED)
         if session in done:
@@ -189,32 +192,22 @@ class Supervisor:
         for task in (session, leave, *others):
             task.cancel()
         await asyncio.gather(session, leave, *others, return_exceptions=True)
+        if self._meter is not None:
+            self._parent.report_last(self._counted)
+
+    def _counted(self) -> Counted:
+        assert self._meter is not None
+        return counted_of(self._meter, self._desk, self._session, self._process)
 
     def _refuse(self, session: "asyncio.Task[None]") -> None:
         error = session.exception()
         if not isinstance(error, TqError):
             session.result()  # a defect: raises
             return
-        self._tell_parent(Refused(code=error.code, message=error.message, hint=error.hint))
+        self._parent.tell(Refused(code=error.code, message=error.message, hint=error.hint))
         self.exit_code = EXIT_REFUSED
 
     # The parent.
-
-    async def _listen(self) -> None:
-        """Do what the parent says; if it is gone, end at once."""
-        reader, _ = await asyncio.open_unix_connection(sock=self._lifeline)
-        while line := await reader.readline():
-            if isinstance(decode_for_child(line), Drain):
-                self._leave.set()
-            else:
-                self._stop_now()
-        log.error("parent_gone")
-        self._stop_now()
-        await asyncio.Event().wait()
-
-    def _tell_parent(self, message: ToParent) -> None:
-        with contextlib.suppress(OSError):  # it is gone, and `_listen` sees that too
-            self._lifeline.send(encode_line(message))
 
     def _stop_now(self) -> None:
         self._is_now = True
@@ -225,7 +218,7 @@ class Supervisor:
         if not self._asked_for_replacement:
             self._asked_for_replacement = True
             log.info("replacement_wanted", extra={"reason": reason})
-            self._tell_parent(Replace(reason))
+            self._parent.tell(Replace(reason))
 
     # The broker.
 
@@ -249,7 +242,7 @@ class Supervisor:
         limits = connection.welcome.limits
         if not self._was_connected:
             self._was_connected = True
-            self._tell_parent(Connected())
+            self._parent.tell(Connected())
         self._heartbeat_seconds = min(self._settings.heartbeat_interval_secs, limits.heartbeat_interval_ms / 1000)
         self._desk.connected(connection.welcome.lost, limits.payload_bytes_max)
         self._beat.set()
@@ -270,7 +263,7 @@ class Supervisor:
                 self._take_stack(push)
             case DrainPush():
                 log.info("drained_by_broker")
-                self._tell_parent(Leaving())
+                self._parent.tell(Leaving())
                 self._leave.set()
             case Stopping():
                 log.info("broker_stopping")
@@ -370,23 +363,7 @@ class Supervisor:
                 async with asyncio.timeout(self._heartbeat_seconds):
                     await self._beat.wait()
             self._beat.clear()
-            self._rss_bytes = self._process.memory_info().rss
-            desk = self._desk
-            unstarted = desk.unstarted
-            running = max(0, desk.in_hand - unstarted)
-            self._send(
-                Heartbeat(
-                    request_id=0,
-                    running=running,
-                    prefetched=unstarted,
-                    rss_bytes=self._rss_bytes,
-                    is_draining=self._leave.is_set(),
-                    note=self._pulse.note,
-                    cpu_percent=round(self._process.cpu_percent()),
-                    loop_blocked_ms=self._pulse.take_longest_ms(),
-                    stuck=desk.stuck,
-                )
-            )
+            self._send(heartbeat_of(self._desk, self._pulse, self._process, is_draining=self._leave.is_set()))
             connection = self._session.connection
             if connection is not None and connection.has_room and not connection.is_ended:
                 connection.request(Ack(connection.next_id(), [])).add_done_callback(_forget)

@@ -182,7 +182,8 @@ class Threads:
             slot.run = run
             self._table.enter(slot.place, run.task_id)
             outcome = slot.execute(run)
-            seconds = time.monotonic() - run.started_at
+            run.ended_at = time.monotonic()
+            seconds = run.ended_at - run.started_at
             slot.run = None
             if not slot.is_abandoned:
                 self._table.leave(slot.place)

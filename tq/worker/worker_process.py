@@ -9,12 +9,14 @@ import subprocess
 import sys
 import threading
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, BinaryIO, Self
 
 import msgspec
 
 from tq.model.commands import BATCH_MAX, WorkerDied
+from tq.worker.counts import Counted
 from tq.worker.endings import Ending, await_end
 from tq.worker.lifeline import (
     Connected,
@@ -47,6 +49,7 @@ class WorkerProcess:
         ended: done when it is dead and all that it wrote has been read.
         refused: why it, or any other, cannot work, in its own words.
         was_connected: whether the broker had let it in.
+        on_counted: called with each of its reports, and its pid.
     """
 
     def __init__(self, process: "subprocess.Popen[bytes]", incarnation: str, host: str, table: RunningTable) -> None:
@@ -58,6 +61,7 @@ class WorkerProcess:
         self.ended: asyncio.Future[Ending] = loop.create_future()
         self.refused: Refused | None = None
         self.was_connected = False
+        self.on_counted: Callable[[int, Counted], None] | None = None
         self._process = process
         self._host = host
         self._table = table
@@ -177,6 +181,9 @@ class WorkerProcess:
                     self.was_connected = True
                 case Refused() as refused:
                     self.refused = refused
+                case Counted() as counted:
+                    if self.on_counted is not None:
+                        self.on_counted(self.pid, counted)
                 case (Replace() | Leaving()) as wish:
                     if not self.wish.done():
                         self.wish.set_result(wish)
