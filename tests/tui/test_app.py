@@ -4,14 +4,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from textual.css.query import NoMatches
 from textual.pilot import Pilot
 
 from tests.tui.dumps import lines, settled, text
 from tests.tui.fakes import NOW_MS, FakeFeed, event, finding, operation, part, queue, totals
 from tq.model.identity import Role
 from tq.tui.app import Look, TopApp
+from tq.tui.commandline import Place
 from tq.tui.feed import Disconnected
 from tq.tui.glyphs import ASCII
+from tq.tui.once import is_all_there
 from tq.tui.widgets.header import LIVE, Status, fitted, status_pieces
 from tq.tui.widgets.prompt import Prompt
 
@@ -262,6 +265,30 @@ async def test_hostile_names_cannot_reach_the_terminal() -> None:
     assert not [char for char in shown if char != "\n" and not char.isprintable()]
     assert "[bold]x[/]" in shown
     assert "[red]" in shown
+
+
+async def test_a_screen_that_has_not_asked_yet_is_not_all_there() -> None:
+    async with running() as (app, _, pilot, _):
+        # It needs nothing of the stream, and no worker runs before it is mounted.
+        app.open(Place("found", "queue:mail"))
+        assert not is_all_there(app)
+
+        await settled(pilot)
+        assert is_all_there(app)
+
+
+async def test_what_comes_for_a_screen_that_is_being_left_is_dropped_and_at_no_other_time() -> None:
+    async with running() as (app, _, pilot, _):
+        app.open(Place("found", "queue:mail"))
+        await settled(pilot)
+        screen = app.here
+        assert screen is not None
+        with pytest.raises(NoMatches), screen.drawing():
+            screen.query_one("#gone")
+
+        await app.pop_screen()
+        with screen.drawing():
+            screen.query_one("#gone")
 
 
 async def test_quitting_lets_go_of_the_stream() -> None:

@@ -7,13 +7,11 @@ import asyncio
 import signal
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from typing import ClassVar, NamedTuple
 
 from textual import work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
-from textual.css.query import NoMatches
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Input, TextArea
@@ -219,8 +217,7 @@ class TopApp(App[None]):
     def _show(self, changes: Mapping[str, Changed]) -> None:
         screen = self.here
         if screen is not None and screen.is_mounted:
-            # At the end the widgets of a screen go one by one, while frames still come.
-            with self.batch_update(), suppress(NoMatches):
+            with self.batch_update(), screen.drawing():
                 screen.draw(self.mirror, changes)
                 screen.say()
                 self.draw_header()
@@ -231,7 +228,7 @@ class TopApp(App[None]):
                 self._measure_link(self.client)
             self.draw_header()
         if self.here is not None and self.here.is_mounted:
-            with suppress(NoMatches):
+            with self.here.drawing():
                 self.here.say()  # what is too old to act on can change without a frame
 
     @work(exclusive=True, group="link", exit_on_error=False)
@@ -244,7 +241,7 @@ class TopApp(App[None]):
         screen = self.here
         if screen is None or not screen.is_mounted:
             return
-        with suppress(NoMatches):
+        with screen.drawing():
             screen.query_one(Header).show(self.status(), self._tabs(), screen.mode, screen.crumb)
 
     def status(self) -> Status:

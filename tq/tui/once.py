@@ -30,7 +30,7 @@ async def all_there(app: TopApp, pilot: "Pilot[None]", *, seconds: float) -> Non
     """Wait until all that the screen shows is there and drawn; see `draw_once`."""
     try:
         async with asyncio.timeout(seconds):
-            while app.is_running and not _is_all_there(app):
+            while app.is_running and not is_all_there(app):
                 await pilot.pause(_POLL_SECONDS)
     except TimeoutError:
         raise ConnectFailed(f"nothing to draw came within {seconds:g} s", hint="is the broker busy?") from None
@@ -44,7 +44,13 @@ def as_text(app: TopApp) -> str:
     return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in strips)
 
 
-def _is_all_there(app: TopApp) -> bool:
+def is_all_there(app: TopApp) -> bool:
+    """Whether the screen that is seen has asked for all that it shows, and has got it.
+
+    Raises:
+        ConnectFailed: there is no broker.
+        TqError: what the broker refused.
+    """
     if app.refused is not None:
         raise app.refused
     if app.lost and app.client is not None:

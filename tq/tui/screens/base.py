@@ -1,8 +1,8 @@
 """What all screens have in common: a place in the dashboard, scopes of the stream, and one plain command that says the
 same."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, ClassVar, Concatenate, NamedTuple, ParamSpec, TypeVar, cast
 
@@ -31,15 +31,13 @@ def fetching(
     group: str,
 ) -> Callable[[Callable[Concatenate[S, P], Awaitable[None]]], Callable[Concatenate[S, P], Worker[None]]]:
     """A method of a screen that asks the broker, as a worker of Textual's: of each group the latest one goes on alone.
-
-    Answers come while a screen is being left, too, when its widgets go one by one: then they are of no use.
-    """
+    An answer that comes when the screen is being left is of no use; see `TopScreen.drawing`."""
 
     def decorate(method: Callable[Concatenate[S, P], Awaitable[None]]) -> Callable[Concatenate[S, P], Worker[None]]:
         @work(exclusive=True, group=group)
         @wraps(method)
         async def fetch(self: S, *args: P.args, **kwargs: P.kwargs) -> None:
-            with suppress(NoMatches):
+            with self.drawing():
                 await method(self, *args, **kwargs)
 
         return fetch
@@ -131,6 +129,22 @@ class TopScreen(Screen[None]):
         yield from self.body()
         yield Prompt(self.top.complete)
         yield Footer()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all its widgets are there: mounted, and none of them has begun to go."""
+        return self.is_mounted and self.display  # Textual says no to `display` as soon as a node is to be removed
+
+    @contextmanager
+    def drawing(self) -> Iterator[None]:
+        """Around what draws because something came: frames and answers do, too, when the screen is being left and its
+        widgets go one by one. Then there is nothing to draw on and nobody to see it; at any other time a widget that
+        is missing is a defect."""
+        try:
+            yield
+        except NoMatches:
+            if self.is_whole:
+                raise
 
     def on_screen_resume(self) -> None:
         """The screen is on top: watch what it needs, and show what is known."""
