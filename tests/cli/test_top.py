@@ -299,7 +299,7 @@ def test_the_dashboard_records_what_it_shows(frozen: Frozen, tmp_path: Path) -> 
         (["--once", "--size", "big"], "'big' is no size"),
         (["--once", "--screen", "nonsense"], "there is no command 'nonsense'"),
         (["--once", "--screen", "quit"], "there is no screen 'quit'"),
-        (["--once", "--screen", "task"], ":task needs a id"),
+        (["--once", "--screen", "task"], ":task needs an id"),
         (["--once", "--replay", "/nowhere"], "/nowhere cannot be read"),
         (["--replay", "a"], "the dashboard needs a terminal"),
         ([], "the dashboard needs a terminal"),

@@ -8,19 +8,35 @@ from typing import NamedTuple, Self
 
 from textual.pilot import Pilot
 
-from tests.tui.dumps import settled
+from tests.tui.dumps import settled, text
 from tq.client.async_client import AsyncClient
 from tq.client.connection import Connection
 from tq.client.task import Task
-from tq.model.commands import Failure, Fetch, Hello, Nack, QueuePreference, WorkerHello
+from tq.model.commands import (
+    Ack,
+    Failure,
+    Fetch,
+    Hello,
+    LogEntry,
+    Nack,
+    ProgressNote,
+    QueuePreference,
+    ReportLog,
+    ReportProgress,
+    StackTaken,
+    Success,
+    WorkerHello,
+)
 from tq.model.identity import Role
-from tq.model.replies import Deliver, Delivery, Push
+from tq.model.replies import Deliver, Delivery, Push, StackWanted
 from tq.model.signatures import TaskSignature
 from tq.tui.app import Look, TopApp
 from tq.tui.feed import LiveFeed
 from tq.tui.glyphs import ASCII
 
 SECONDS_MAX = 30.0
+LOG_AT_MS = 1_700_000_000_000
+"""When all lines are logged."""
 
 
 class Seat(NamedTuple):
@@ -36,7 +52,8 @@ class Seat(NamedTuple):
                 while not is_so():
                     await self.pilot.pause(0.02)
         except TimeoutError:
-            raise AssertionError(f"{what or 'it'} did not come; there is:\n{self.said}") from None
+            there = "\n".join([*self.said, text(self.app)])
+            raise AssertionError(f"{what or 'it'} did not come; there is:\n{there}") from None
 
     async def press(self, *keys: str) -> None:
         """Press keys, and let what they cause be drawn."""
@@ -97,6 +114,10 @@ class ScriptedWorker:
         if isinstance(push, Deliver):
             for delivery in push.deliveries:
                 self._deliveries.put_nowait(delivery)
+        elif isinstance(push, StackWanted):
+            self._connection.send(
+                StackTaken(0, push.number, kind="thread", pid=7, place="app.py:88", text="  in charge_card")
+            )
 
     async def take(self) -> Delivery:
         """The next task."""
@@ -104,10 +125,38 @@ class ScriptedWorker:
         async with asyncio.timeout(10):
             return await self._deliveries.get()
 
-    async def fail(self, delivery: Delivery, error_type: str, message: str, traceback: str = "") -> None:
-        """Make it a dead letter."""
-        failure = Failure(delivery.stored().spec.id, delivery.token, error_type, message, traceback, is_final=True)
+    async def fail(
+        self, delivery: Delivery, error_type: str, message: str, traceback: str = "", *, is_final: bool = True
+    ) -> None:
+        """Make it a dead letter, or let it be retried at once."""
+        failure = Failure(
+            delivery.stored().spec.id,
+            delivery.token,
+            error_type,
+            message,
+            traceback,
+            retry_in_ms=None if is_final else 0,
+            is_final=is_final,
+        )
         await self._connection.request(Nack(self._connection.next_id(), [failure]))
+
+    async def complete(self, delivery: Delivery, result: bytes, content_type: str) -> None:
+        """Return."""
+        success = Success(delivery.stored().spec.id, delivery.token, result, content_type)
+        await self._connection.request(Ack(self._connection.next_id(), [success]))
+
+    def log(self, delivery: Delivery, *lines: str, level: str = "info") -> None:
+        """Log some lines."""
+        task_id = delivery.stored().spec.id
+        self._connection.send(
+            ReportLog(0, [LogEntry(task_id, delivery.token, LOG_AT_MS, level, line) for line in lines])
+        )
+
+    def progress(self, delivery: Delivery, fraction: float, note: str) -> None:
+        """Say how far it is."""
+        self._connection.send(
+            ReportProgress(0, [ProgressNote(delivery.stored().spec.id, delivery.token, fraction, note)])
+        )
 
     async def close(self) -> None:
         """Go."""

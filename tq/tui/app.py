@@ -187,6 +187,11 @@ class TopApp(App[None]):
         return self.mirror.at_ms + round(self.mirror.silence(self._clock()) * 1_000)
 
     @property
+    def is_utc(self) -> bool:
+        """Whether moments are drawn in UTC, not in the time of this machine."""
+        return self._is_utc
+
+    @property
     def is_locked(self) -> bool:
         """Whether what is shown is too old to act on more than one thing."""
         return bool(self.lost) or self.mirror.is_stale(self._clock(), self._hz)

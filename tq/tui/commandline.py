@@ -65,7 +65,8 @@ def parse_command(line: str) -> Place:
         raise InvalidArgument(f":{found.names[0]} takes nothing after it")
     if found.takes and not argument and not found.is_optional:
         raise InvalidArgument(
-            f":{found.names[0]} needs a {found.takes}", hint=f":{found.names[0]} {found.takes.upper()}"
+            f":{found.names[0]} needs {'an' if found.takes[0] in 'aeiou' else 'a'} {found.takes}",
+            hint=f":{found.names[0]} {found.takes.upper()}",
         )
     return Place(found.screen, argument)
 

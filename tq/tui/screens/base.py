@@ -154,8 +154,13 @@ class TopScreen(Screen[None]):
     def say(self, hints: Sequence[Hint] = ()) -> None:
         """Draw the footer: how to go in and to mark, what can be done here and now, then the other ways to look."""
         acting = [Hint(action.key, action.label, why) for action, why in self.refusals().items()]
-        shown = [*self.hints[:2], *acting, *self.hints[2:], *hints, Hint(":", "cmd"), Hint("?", "help")]
+        own = self.hints_now()
+        shown = [*own[:2], *acting, *own[2:], *hints, Hint(":", "cmd"), Hint("?", "help")]
         self.query_one(Footer).show(shown)
+
+    def hints_now(self) -> Sequence[Hint]:
+        """The keys of this screen alone, those that lead nowhere now with the reason."""
+        return self.hints
 
     def refusals(self) -> dict[Action, str]:
         """What can be done here, and why it cannot be done now; empty if it can."""

@@ -1,36 +1,50 @@
 """One task, in full: why it is where it is, what it was given, how each attempt went, what it said."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
+import msgspec
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from tq.model.durations import format_ms
-from tq.model.errors import TqError
+from tq.client.async_client import AsyncClient
+from tq.model.commands import LOG_LINES_MAX
+from tq.model.errors import TaskNotFound, TqError
 from tq.model.ids import format_id
-from tq.model.insight import Explanation
-from tq.model.plain import plain
-from tq.model.task import AttemptRecord, State, TaskView
+from tq.model.insight import Explanation, LogLine
+from tq.model.task import State, TaskView
+from tq.tui import task_page
 from tq.tui.actions import Target
-from tq.tui.figures import clock, length, since
-from tq.tui.glyphs import Glyphs, bar
+from tq.tui.commandline import Place
 from tq.tui.mirror import Changed, Mirror
-from tq.tui.screens.base import Selection, TopScreen, fetching
+from tq.tui.screens.base import Selection, TopScreen, fetching, only
 from tq.tui.widgets.footer import Hint
-from tq.views.payloads import as_text
 
-BODY_CHARS_MAX = 20_000
-"""Of a payload or a result, what is drawn; `tq task get ID -o json` has all of it."""
+SECTIONS = ("facts", "attempts", "bodies", "stack", "trace", "log")
+"""Parts of the page from top to bottom. Only those that changed are drawn again, and what is read stands still."""
+WHY_REFRESH_MS = 2_000
+"""How often the broker is asked again why the task is where it is: that can change while the task does not."""
 
 
 class TaskScreen(TopScreen):
-    """A page of text about one task; what changes in the broker changes here."""
+    """A page of text about one task; what changes in the broker changes here.
 
-    hints = (Hint("y", "copy id"), Hint("i", "stack"), Hint("r", "reload"))
+    The stream brings the task without its payload and result, so these are fetched when its state changes; the log and
+    the reasons it does not bring at all. One request is made after the other: on a slow link the page is late, not
+    starved by its own questions.
+    """
+
+    hints = (
+        Hint("y", "copy id"),
+        Hint("f", "follow the log"),
+        Hint("i", "stack"),
+        Hint("<", "made from"),
+        Hint(">", "made into"),
+        Hint("r", "reload"),
+    )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,j", "scroll(1)", "Down", show=False),
         Binding("up,k", "scroll(-1)", "Up", show=False),
@@ -38,6 +52,9 @@ class TaskScreen(TopScreen):
         Binding("pageup", "scroll(-20)", "A screenful up", show=False),
         Binding("g,home", "scroll(-100000)", "To the top", show=False),
         Binding("G,end", "scroll(100000)", "To the end", show=False),
+        Binding("f", "follow", "The end of the log, as it grows", show=False),
+        Binding("less_than_sign", "older", "The task that this one was made from", show=False),
+        Binding("greater_than_sign", "newer", "The task that was made from this one", show=False),
         Binding("r", "reload", "Reload", show=False),
         Binding("i", "stack", "Where the handler is", show=False),
         Binding("y", "copy_id", "Copy the id", show=False),
@@ -46,9 +63,24 @@ class TaskScreen(TopScreen):
     def __init__(self, task_id: str) -> None:
         super().__init__()
         self.task_id = task_id
+        self._full: TaskView | None = None
+        """As it was fetched last, with payload and result."""
         self._view: TaskView | None = None
+        """As the stream last had it, with those."""
+        self._is_due = True
+        """Whether it has to be fetched."""
         self._why: Explanation | None = None
+        self._why_at_ms = 0
+        self._log: list[LogLine] = []
+        self._is_log_over = False
+        self._is_following = False
+        self._is_fetching = False
+        self._is_gone = False
+        """Whether the broker knows it no more: purged, or it has expired."""
+        self._note = ""
+        """What went wrong with the last request."""
         self._stack = ""
+        self._shown: dict[str, Text] = {}
 
     @property
     def crumb(self) -> str:
@@ -57,7 +89,7 @@ class TaskScreen(TopScreen):
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """The task, without payload and result: those are fetched when it changes."""
+        """The task, without payload and result."""
         return (f"task:{self.task_id}",)
 
     @property
@@ -75,36 +107,122 @@ class TaskScreen(TopScreen):
         """This task."""
         return Selection(self.targets[0], (self.task_id,)) if self._view is not None else None
 
+    def hints_now(self) -> Sequence[Hint]:
+        """Those keys dim that lead nowhere for this task."""
+        view = self._view
+        why_not = {
+            "f": "" if self._log else "it has logged nothing",
+            "i": "" if view is not None and view.state is State.IN_PROGRESS else "it does not run",
+            "<": "" if view is not None and view.resubmit_of else "it was made from no other",
+            ">": "" if view is not None and view.resubmitted_as else "none was made from it",
+        }
+        return [hint._replace(why_not=why_not.get(hint.key, "")) for hint in self.hints]
+
     def body(self) -> ComposeResult:
-        """One long text."""
+        """One long text in parts."""
         with VerticalScroll(id="page", can_focus=False):
-            yield Static("fetching ...", id="text", markup=False)
+            for name in SECTIONS:
+                yield Static("fetching ..." if name == "facts" else "", id=name, markup=False)
+
+    # -- what is known ----------------------------------------------------------------------------------------------
 
     def draw(self, mirror: Mirror, changes: Mapping[str, Changed]) -> None:
-        """Fetch what changed."""
-        del mirror
-        if self._view is None or self.scopes[0] in changes:
-            self.action_reload()
-
-    @fetching("task")
-    async def action_reload(self) -> None:
-        """Fetch the task, and why it is where it is."""
-        client = self.top.client
-        if client is None:
-            return
-        try:
-            self._view = await client.get_task(self.task_id)
-            self._why = await client.why(self.task_id)
-        except TqError as error:
-            self.query_one("#text", Static).update(Text(str(error)))
-            return
+        """Take what the stream says of it, and ask for the rest."""
+        row = mirror.rows(self.scopes[0]).get(self.task_id)
+        if isinstance(row, TaskView):
+            self._take(row)
+        elif self.scopes[0] in changes:
+            self._is_due = True  # gone: asked once, the broker says what became of it
+        if self.top.client is not None:
+            self._look(self.top.client)
         self._show()
 
+    def _take(self, row: TaskView) -> None:
+        """Payload and result are of the last fetch; a state in which there may be others is fetched anew."""
+        if self._full is None or self._full.state is not row.state:
+            self._is_due, self._is_gone = True, False
+        if row.state is State.IN_PROGRESS:
+            self._is_log_over = False
+        known = self._full
+        self._view = row if known is None else msgspec.structs.replace(row, payload=known.payload, result=known.result)
+
+    def _look(self, client: AsyncClient) -> None:
+        if not self._is_fetching and not self._is_gone:
+            self._is_fetching = True
+            self._fetch(client)
+
+    @fetching("task")
+    async def _fetch(self, client: AsyncClient) -> None:
+        """All that is due."""
+        was_due, self._is_due = self._is_due, False
+        try:
+            if was_due:
+                self._full = self._view = await client.get_task(self.task_id)
+                self._why_at_ms = 0
+            if self.top.now_ms - self._why_at_ms >= WHY_REFRESH_MS:
+                self._why = await client.why(self.task_id)
+                self._why_at_ms = self.top.now_ms
+            if not self._is_log_over:
+                await self._read_log(client)
+            self._note = ""
+        except TaskNotFound as error:
+            self._note, self._is_gone = error.message, True
+        except TqError as error:
+            self._note, self._is_due = error.message, self._is_due or was_due
+        finally:
+            self._is_fetching = False
+        self._show()
+
+    async def _read_log(self, client: AsyncClient) -> None:
+        """The lines that came since the last ones. What is over is not asked for again, until it runs again."""
+        page = await client.task_log(self.task_id, after=self._log[-1].number if self._log else 0)
+        self._log = [*self._log, *page.lines][-LOG_LINES_MAX:]
+        self._is_log_over = page.is_over
+
+    # -- what is shown ----------------------------------------------------------------------------------------------
+
     def _show(self) -> None:
-        if self._view is not None:
-            text = page(self._view, self._why, self._stack, self.top.now_ms, self.top.look.glyphs)
-            self.query_one("#text", Static).update(text)
-            self.say()
+        for name, text in self._sections():
+            text.rstrip()
+            if self._shown.get(name) != text:
+                self._shown[name] = text
+                part = self.query_one(f"#{name}", Static)
+                part.update(text)
+                only(part, is_shown=bool(text))
+                if name == "log" and self._is_following:
+                    self.call_after_refresh(self.action_scroll, 100_000)
+        self.say()
+
+    def _sections(self) -> Iterable[tuple[str, Text]]:
+        view, top = self._view, self.top
+        if view is None:
+            waiting = "fetching ..." if top.client is not None else "No recording has it: ask a broker."
+            yield "facts", Text(f" {self._note or waiting}")
+            return
+        look = task_page.Look(top.now_ms, top.is_utc, top.look.glyphs, self.size.width)
+        facts = task_page.facts(view, look, self._note)
+        yield "facts", facts + task_page.progress(view, look) + task_page.reasons(self._why, look)
+        yield "attempts", task_page.attempts(view, look)
+        yield "bodies", self._bodies(view, look)
+        yield "stack", task_page.stack(self._stack, look)
+        yield "trace", task_page.tracebacks(view, look)
+        yield "log", task_page.log(self._log, look, is_followed=self._is_following)
+
+    def _bodies(self, view: TaskView, look: task_page.Look) -> Text:
+        if self._full is None:  # the stream has none
+            return Text()
+        text = task_page.body("Payload", view.payload, view.content_type, look)
+        if view.state is State.COMPLETED:
+            text += task_page.body("Result", view.result, view.result_content_type, look)
+        return text
+
+    # -- keys -------------------------------------------------------------------------------------------------------
+
+    def action_reload(self) -> None:
+        """All of it again."""
+        self._is_due, self._is_gone, self._is_log_over = True, False, False
+        if self.top.client is not None:
+            self._look(self.top.client)
 
     @fetching("stack")
     async def action_stack(self) -> None:
@@ -121,92 +239,40 @@ class TaskScreen(TopScreen):
         self._show()
 
     def action_scroll(self, lines: int) -> None:
-        """Up or down."""
+        """Up or down. Whoever goes up does not want to be taken to the end again."""
+        if lines < 0:
+            self._is_following = False
         self.query_one("#page", VerticalScroll).scroll_relative(y=lines, animate=False)
+
+    def action_follow(self) -> None:
+        """Stay at the end of the log, or no longer."""
+        if not self._log:
+            self.notify("its handlers have not logged with ctx.log", markup=False, timeout=4)
+            return
+        self._is_following = not self._is_following
+        self._show()
+        if self._is_following:
+            self.action_scroll(100_000)
+
+    def action_older(self) -> None:
+        """The task that this one was made from."""
+        self._follow_lineage(self._view.resubmit_of if self._view is not None else None, "it was made from no other")
+
+    def action_newer(self) -> None:
+        """The task that was made from this one."""
+        self._follow_lineage(self._view.resubmitted_as if self._view is not None else None, "none was made from it")
+
+    def _follow_lineage(self, other: bytes | None, why_not: str) -> None:
+        """There and back again on one way: what one came from is not put on top of itself."""
+        if other is None:
+            self.notify(f"{why_not}: E makes a new task from one that has ended", markup=False, timeout=4)
+            return
+        under = self.app.screen_stack[-2] if len(self.app.screen_stack) > 1 else None
+        if isinstance(under, TaskScreen) and under.task_id == format_id(other):
+            self.top.action_climb()
+        else:
+            self.top.open(Place("task", format_id(other)))
 
     def action_copy_id(self) -> None:
         """Copy the id."""
         self.top.copy(self.task_id)
-
-
-def page(task: TaskView, why: Explanation | None, stack: str, now_ms: int, glyphs: Glyphs) -> Text:
-    """The whole text; everything from outside made plain, nothing of it markup."""
-    text = Text()
-    _facts(text, task, now_ms)
-    if task.progress is not None:
-        done = task.progress
-        _heading(text, "Progress", glyphs)
-        text.append(f"  {bar(done.fraction, 30, glyphs)} {done.fraction:.0%}  {plain(done.note)}\n")
-    if why is not None:
-        _heading(text, "Why", glyphs)
-        for reason in why.reasons:
-            text.append(f"  {plain(reason.text)}\n", "" if reason.is_cause else "dim")
-            if reason.hint:
-                text.append(f"    -> {plain(reason.hint)}\n", "dim")
-    _bytes(text, "Payload", task.payload, task.content_type, glyphs)
-    if task.state is State.COMPLETED:
-        _bytes(text, "Result", task.result, task.result_content_type, glyphs)
-    if stack:
-        _heading(text, "Stack, as of when it was asked for", glyphs)
-        text.append(f"{plain(stack, keep_lines=True)}\n")
-    if task.history:
-        _heading(text, f"Attempts that went wrong ({len(task.history)})", glyphs)
-        for attempt in task.history:
-            _attempt(text, attempt, glyphs)
-        last = task.history[-1]
-        if last.traceback:
-            _heading(text, f"Traceback of attempt {last.attempt}", glyphs)
-            text.append(f"{plain(last.traceback.rstrip(), keep_lines=True)}\n")
-    return text
-
-
-def _facts(text: Text, task: TaskView, now_ms: int) -> None:
-    reason = f"  {task.reason}" if task.reason else ""
-    asked = "  asked to stop" if task.cancel_requested else ""
-    facts = [
-        ("state", f"{task.state.value}{reason}{asked}"),
-        ("type", task.task_type),
-        ("queue", f"{task.queue}  priority {task.priority}"),
-        ("submitted", _moment(task.submitted_at_ms, now_ms)),
-        ("due", _moment(task.scheduled_at_ms, now_ms) if task.scheduled_at_ms > now_ms else ""),
-        ("started", f"{_moment(task.started_at_ms, now_ms)} on {task.worker}" if task.started_at_ms else ""),
-        ("ended", _moment(task.ended_at_ms, now_ms) if task.ended_at_ms else ""),
-        ("expires", _moment(task.expires_at_ms, now_ms) if task.expires_at_ms else ""),
-        ("attempts", f"{task.attempt} of {task.max_retries + 1}, timeout {format_ms(task.timeout_ms)}"),
-        ("crashes", f"{task.crashes} of {task.max_crashes}" if task.crashes else ""),
-        ("key", task.key or ""),
-        ("tags", ", ".join(task.tags)),
-        ("resubmit of", format_id(task.resubmit_of) if task.resubmit_of else ""),
-        ("resubmitted as", format_id(task.resubmitted_as) if task.resubmitted_as else ""),
-    ]
-    for name, value in facts:
-        if value:
-            text.append(f" {name:<15}", "dim")
-            text.append(f"{plain(value)}\n", "bold" if name == "state" else "")
-
-
-def _moment(at_ms: int, now_ms: int) -> str:
-    if at_ms > now_ms:
-        return f"{clock(at_ms, is_utc=True)}  in {length(at_ms - now_ms)}"
-    return f"{clock(at_ms, is_utc=True)}  {since(at_ms, now_ms)} ago"
-
-
-def _heading(text: Text, title: str, glyphs: Glyphs) -> None:
-    text.append(f"\n{glyphs.line} {title} {glyphs.line * 40}\n", "bold")
-
-
-def _bytes(text: Text, title: str, data: bytes, content_type: str, glyphs: Glyphs) -> None:
-    _heading(text, f"{title}  {len(data):,} bytes  {plain(content_type)}", glyphs)
-    if not data:
-        return
-    shown = as_text(data, content_type, indent=True)
-    text.append(f"{plain(shown[:BODY_CHARS_MAX], keep_lines=True)}\n")
-    if len(shown) > BODY_CHARS_MAX:
-        text.append("  ... more: tq task get ID -o json\n", "dim")
-
-
-def _attempt(text: Text, attempt: AttemptRecord, glyphs: Glyphs) -> None:
-    took = length(attempt.ended_at_ms - attempt.started_at_ms)
-    text.append(f"  {glyphs.broken} {attempt.attempt}  {clock(attempt.started_at_ms, is_utc=True)}  ", "bold")
-    text.append(f"{plain(attempt.outcome)} after {took} on {plain(attempt.worker)}: ")
-    text.append(f"{plain(attempt.error_type)}: {plain(attempt.message)}\n")
