@@ -6,10 +6,11 @@ import pytest
 
 from tests.cli.conftest import RunningBroker
 from tests.cli.processes import call_tq, run_tq
-from tq.cli.submit import guess_content_type, parse_eta, with_wait_value
+from tq.cli.submit import parse_eta, with_wait_value
 from tq.model.errors import InvalidArgument
 from tq.model.priorities import parse_priority
 from tq.model.task import State
+from tq.views.payloads import guess_content_type
 
 
 @pytest.mark.parametrize(

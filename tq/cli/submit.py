@@ -14,7 +14,6 @@ from tq.cli.terminal import say
 from tq.model.durations import duration_ms
 from tq.model.errors import InvalidArgument
 from tq.model.priorities import parse_priority
-from tq.views.payloads import JSON
 
 
 class SubmitCommand(TyperCommand):
@@ -142,18 +141,10 @@ def choose_payload(
         if content_type is not None:
             raise InvalidArgument("--content-type describes no payload", hint="give --payload or --payload-file")
         return None, None
+    from tq.views.payloads import guess_content_type
+
     data = text.encode("utf-8", "surrogateescape") if text is not None else read_bytes(path or Path("-"))
     return data, guess_content_type(data) if content_type is None else content_type
-
-
-def guess_content_type(data: bytes) -> str:
-    """JSON for a JSON object, which is what handlers take their arguments from; else nothing: bare bytes."""
-    import msgspec
-
-    try:
-        return JSON if isinstance(msgspec.json.decode(data), dict) else ""
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return ""
 
 
 def parse_eta(text: str) -> datetime:

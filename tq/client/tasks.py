@@ -4,6 +4,7 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from datetime import timedelta
+from typing import NamedTuple
 
 from tq.client.asking import Asking, Blocking, Id, expect
 from tq.client.chunks import chunks_of_specs
@@ -11,7 +12,7 @@ from tq.client.ids import raw_id
 from tq.client.task import Task
 from tq.model.commands import BATCH_MAX, Cancel, GetSignature, GetTask, ListTasks, Order, Resubmit, Submit, Wait
 from tq.model.durations import duration_ms
-from tq.model.errors import InvalidArgument, TaskCancelled, TaskFailed, TimedOut, TqError
+from tq.model.errors import InvalidArgument, PayloadTooLarge, TaskCancelled, TaskFailed, TimedOut, TqError
 from tq.model.ids import format_id
 from tq.model.replies import Affected, OutcomeReply, SignatureReply, Submitted, TaskPage, TaskReply
 from tq.model.selector import Selector, parse
@@ -20,6 +21,13 @@ from tq.model.task import Outcome, State, TaskSpec, TaskSummary, TaskView
 
 WAIT_MS_MAX = 86_400_000
 _WAIT_SECONDS_SLACK = 1.0  # the broker's own TIMED_OUT may come this late
+
+
+class Taken(NamedTuple):
+    """A task that the broker has. Not `is_new`: it had it before, by its key or its id."""
+
+    id: str
+    is_new: bool
 
 
 class AsyncTasks(Asking):
@@ -65,6 +73,31 @@ class AsyncTasks(Asking):
         for chunk in chunks_of_specs(specs, limits.batch_max, limits.frame_bytes_max):
             ids += await self._submit_chunk(chunk, len(ids), len(specs))
         return [format_id(task_id) for task_id in ids]
+
+    async def submit_together(self, tasks: Sequence[Task]) -> list[Taken]:
+        """Hand tasks to the broker in one request: all of them are taken, or none.
+
+        Args:
+            tasks: 1 to 1000.
+
+        Raises:
+            InvalidArgument: too many or none, or a field of one is wrong: says which, counted from 0.
+            PayloadTooLarge: one is above the broker's limit, or all are together.
+            QueueFull, DiskFull: nothing was taken; later.
+        """
+        if not 0 < len(tasks) <= BATCH_MAX:
+            raise InvalidArgument(f"{len(tasks)} tasks in one submit", hint=f"1 to {BATCH_MAX:,}")
+        specs = [self._numbered_spec(tasks, index) for index in range(len(tasks))]
+        if len(specs) > 1:
+            limits = (await self._link.ready()).welcome.limits
+            if len(list(chunks_of_specs(specs, limits.batch_max, limits.frame_bytes_max))) > 1:
+                raise PayloadTooLarge(
+                    f"{len(specs)} tasks are together more than one submit takes", hint="submit fewer at once"
+                )
+        reply = expect(await self._link.exchange(lambda request_id: Submit(request_id, specs)), Submitted)
+        known = {existing.index for existing in reply.existing}
+        ids = _ids_taken(specs, reply)
+        return [Taken(format_id(task_id), index not in known) for index, task_id in enumerate(ids)]
 
     async def get_task(self, task_id: Id) -> TaskView:
         """All that the broker knows of a task.
@@ -201,6 +234,14 @@ class AsyncTasks(Asking):
         """What the handler of a task type takes, as a connected worker announced it; None: none has."""
         return (await self._ask(GetSignature(0, task_type), SignatureReply)).signature
 
+    def _numbered_spec(self, tasks: Sequence[Task], index: int) -> TaskSpec:
+        try:
+            return tasks[index].to_spec(self._make_id())
+        except InvalidArgument as error:
+            if len(tasks) == 1:
+                raise
+            raise type(error)(f"task {index}: {error.message}", hint=error.hint) from None
+
     async def _submit_chunk(self, specs: list[TaskSpec], before: int, total: int) -> list[bytes]:
         try:
             reply = await self._link.exchange(lambda request_id: Submit(request_id, specs))
@@ -226,6 +267,11 @@ class Tasks(Blocking):
     def submit_specs(self, specs: Sequence[TaskSpec]) -> list[str]:
         """See AsyncClient.submit_specs."""
         return self._thread.run(lambda: self._client.submit_specs(specs))
+
+    def submit_together(self, tasks: Iterable[Task]) -> list[Taken]:
+        """See AsyncClient.submit_together."""
+        listed = list(tasks)
+        return self._thread.run(lambda: self._client.submit_together(listed))
 
     def get_task(self, task_id: Id) -> TaskView:
         """See AsyncClient.get_task."""

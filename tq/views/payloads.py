@@ -42,6 +42,14 @@ def opened(data: bytes, content_type: str) -> Opened:
     return Opened("base64", data)
 
 
+def guess_content_type(data: bytes) -> str:
+    """JSON for a JSON object, which is what handlers take their arguments from; else nothing: bare bytes."""
+    try:
+        return JSON if isinstance(msgspec.json.decode(data), dict) else ""
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
+
+
 def decoded(data: bytes, content_type: str) -> tuple[object, Encoding]:
     """A payload for JSON, and how to read it there.
 

@@ -4,16 +4,19 @@ Ids are UUID text (of operations and incarnations: hex), moments are ms since th
 and results are decoded where their content type says how.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from tq.model.credentials import AuditEntry, TokenInfo
 from tq.model.groups import FailureGroup
+from tq.model.history import HistoryPoint
 from tq.model.ids import format_id
 from tq.model.insight import Explanation, HeldTask, LogLine, Reason, TaskStack, WorkerView
 from tq.model.operations import Operation
-from tq.model.replies import StatsReply
+from tq.model.replies import Prepared, StatsReply
+from tq.model.signatures import TaskSignature
 from tq.model.stats import QueueStats, WorkerInfo
 from tq.model.task import Outcome, State, TaskSummary, TaskView, tier_of
 from tq.views.payloads import decoded
@@ -199,6 +202,35 @@ def row_record(row: object) -> dict[str, object]:
             return msgspec.structs.asdict(row)
         case _:
             raise AssertionError(row)
+
+
+def history_record(histories: Mapping[str, Sequence[HistoryPoint]], by_minute: bool) -> dict[str, object]:
+    """The JSON of what queues did."""
+    return {
+        "step_ms": 60_000 if by_minute else 1_000,
+        "queues": {queue: [msgspec.structs.asdict(point) for point in points] for queue, points in histories.items()},
+    }
+
+
+def signature_record(signature: TaskSignature) -> dict[str, object]:
+    """The JSON of what a handler takes."""
+    return {
+        "task_type": signature.task_type,
+        "parameters": [msgspec.structs.asdict(parameter) for parameter in signature.parameters],
+    }
+
+
+def preview_record(preview: Prepared) -> dict[str, object]:
+    """The JSON of what an operation would be done to."""
+    record = msgspec.structs.asdict(preview)
+    del record["request_id"]
+    return {
+        **record,
+        "token": preview.token.hex(),
+        "action": preview.action.value,
+        "queues": {each.queue: each.count for each in preview.queues},
+        "sample": [summary_record(task) for task in preview.sample],
+    }
 
 
 def group_record(group: FailureGroup) -> dict[str, object]:

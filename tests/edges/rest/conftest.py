@@ -1,0 +1,52 @@
+"""One broker, one REST edge and one worker for all tests of the routes; each test uses a queue of its own."""
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.cli.processes import daemon
+from tests.edges.rest.serving import serving
+from tq.client.blocking import Client
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Of a real broker process."""
+    data = tmp_path_factory.mktemp("broker")
+    with daemon("broker", "--port", "0", "--data-dir", str(data), "--log-format", "json") as process:
+        process.wait_for("broker_started")
+        yield f"unix://{data}/tq.sock"
+        assert process.end() == 0
+
+
+@pytest.fixture(scope="session")
+def native(address: str) -> Iterator[Client]:
+    with Client(address, name="tests") as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def rest(address: str) -> Iterator[httpx.Client]:
+    """An HTTP client of the edge; addresses are below /api/v1."""
+    with serving(address) as url, httpx.Client(base_url=f"{url}/api/v1", timeout=30) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def worker(address: str) -> Iterator[str]:
+    """The queue of a real worker process of tests/cli/handlers.py."""
+    queue = f"w-{secrets.token_hex(4)}"
+    flags = ("--url", address, "--queues", queue, "--log-format", "json")
+    with daemon("worker", "tests.cli.handlers:app", *flags, cwd=Path(__file__).parents[3]) as process:
+        process.wait_for("connected")
+        yield queue
+        assert process.end() == 0
+
+
+@pytest.fixture
+def queue() -> str:
+    """A queue that no other test uses, and no worker serves."""
+    return f"q-{secrets.token_hex(4)}"

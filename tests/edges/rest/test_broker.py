@@ -1,0 +1,87 @@
+"""The broker as a whole, over REST; and what is true of every route."""
+
+import json
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.cli.processes import run_tq
+from tests.edges.rest.serving import code_of, serving
+from tq.client.blocking import Client
+from tq.edges.rest.app import ROUTES
+
+
+def test_the_broker_in_numbers_is_what_the_cli_shows(rest: httpx.Client, address: str) -> None:
+    shown = rest.get("/stats").json()
+    printed = json.loads(run_tq("stats", "-o", "json", "--url", address).stdout)
+
+    assert {name: list(fields) for name, fields in shown.items()} == {
+        name: list(fields) for name, fields in printed.items()
+    }
+    assert shown["broker"]["boot_id"] == printed["broker"]["boot_id"]
+
+
+def test_a_broker_that_takes_tasks_is_well(rest: httpx.Client) -> None:
+    for path in ("/health", "/health/ready"):
+        assert rest.get(path).json() == {"status": "ok", "is_live": True, "is_ready": True, "reason": ""}
+    assert rest.get("/health/live").json() == {"status": "ok", "is_live": True}
+
+
+def test_an_edge_without_its_broker_is_live_and_not_ready(tmp_path: Path) -> None:
+    with serving(f"unix://{tmp_path}/none.sock") as url:
+        health, live = httpx.get(f"{url}/api/v1/health"), httpx.get(f"{url}/api/v1/health/live")
+
+    assert (health.status_code, health.json()["status"], health.json()["is_ready"]) == (503, "unavailable", False)
+    assert live.status_code == 200
+
+
+def test_what_queues_did_is_told(rest: httpx.Client, native: Client, queue: str) -> None:
+    native.submit_tasks([])
+
+    history = rest.get("/history", params={"queue": [queue, "other"]}).json()
+
+    assert (history["step_ms"], history["queues"]) == (1_000, {queue: [], "other": []})
+    assert code_of(rest.get("/history")) == (400, "INVALID_ARGUMENT")
+
+
+def test_what_needs_attention_is_a_list(rest: httpx.Client) -> None:
+    assert isinstance(rest.get("/attention").json()["findings"], list)
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/tasks/x/y/z", "/../etc/passwd", "/%00"])
+def test_an_address_where_nothing_is_says_so(rest: httpx.Client, path: str) -> None:
+    assert code_of(rest.get(path)) == (404, "ROUTE_NOT_FOUND")
+
+
+def test_a_method_that_an_address_does_not_take_is_refused_with_those_that_it_does(rest: httpx.Client) -> None:
+    response = rest.delete("/tasks")
+
+    assert code_of(response) == (405, "METHOD_NOT_ALLOWED")
+    assert {"GET", "POST"} <= set(response.headers["allow"].replace(" ", "").split(","))
+
+
+def test_credentials_that_are_none_are_refused_with_how_to_show_them(rest: httpx.Client) -> None:
+    basic = rest.get("/stats", headers={"Authorization": "Basic dTpw"})
+    unknown = rest.get("/stats", headers={"Authorization": f"Bearer tq_{'0' * 12}_{'a' * 43}"})
+
+    assert code_of(basic) == code_of(unknown) == (401, "ACCESS_DENIED")
+    assert basic.headers["www-authenticate"] == 'Bearer realm="tq"'
+    assert "a" * 43 not in unknown.text
+
+
+def test_every_answer_is_taken_for_what_it_is_and_kept_by_nobody(rest: httpx.Client) -> None:
+    for response in (rest.get("/stats"), rest.get("/nothing"), rest.get("/tasks"), rest.get("/health")):
+        assert response.headers["x-content-type-options"] == "nosniff"
+        assert response.headers["cache-control"] in ("no-store", "private, no-cache")
+
+
+def test_the_document_has_every_route_and_every_reference_in_it_leads_somewhere(rest: httpx.Client) -> None:
+    text = httpx.get(f"{str(rest.base_url).removesuffix('/api/v1/')}/schema/openapi.json").text
+    document = json.loads(text)
+
+    documented = {operation["operationId"] for methods in document["paths"].values() for operation in methods.values()}
+    referred = {part.split('"')[0] for part in text.split('"$ref":"#/components/schemas/')[1:]}
+    assert document["openapi"] == "3.1.0"
+    assert documented == {handler.operation_id for handler in ROUTES}
+    assert referred <= set(document["components"]["schemas"])

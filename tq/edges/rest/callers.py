@@ -1,0 +1,82 @@
+"""Who asks: read from the request, decided by the broker."""
+
+import asyncio
+import ipaddress
+from collections.abc import AsyncGenerator, Coroutine
+from typing import Any, TypeVar
+
+from litestar import Request
+from litestar.di import NamedDependency
+
+from tq.client.async_client import AsyncClient
+from tq.edges.rest.port import Caller, Gateway
+from tq.edges.rest.problems import Unauthenticated
+from tq.model.errors import AccessDenied, ConnectionLost
+
+Connected = NamedDependency[AsyncClient]
+"""The `client` of a handler: the connection to the broker of whoever asks."""
+TheGateway = NamedDependency[Gateway]
+
+T = TypeVar("T")
+
+
+def caller_of(request: Request[Any, Any, Any]) -> Caller:
+    """The caller of a request.
+
+    Raises:
+        Unauthenticated: the header Authorization is there and no bearer token.
+    """
+    header = request.headers.get("authorization", "")
+    scheme, _, token = header.partition(" ")
+    if header and (scheme.lower() != "bearer" or not token.strip()):
+        raise Unauthenticated("Authorization is not a bearer token", hint='such as "Authorization: Bearer tq_..."')
+    origin = request.client.host if request.client is not None else ""
+    return Caller(token.strip(), origin, is_loopback(origin))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is of this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+async def provide_client(request: Request[Any, Any, Any], gateway: TheGateway) -> AsyncGenerator[AsyncClient, None]:
+    """The connection to the broker of whoever asks: a dependency of the routes.
+
+    Raises:
+        Unauthenticated: the broker knows nobody by what the caller shows.
+    """
+    entered = False
+    try:
+        async with gateway.client(caller_of(request)) as client:
+            entered = True
+            yield client
+    except AccessDenied as error:
+        if entered:
+            raise
+        raise Unauthenticated(error.message, hint=error.hint) from None
+
+
+async def while_connected(request: Request[Any, Any, Any], asking: Coroutine[Any, Any, T]) -> T:
+    """The answer to a question that may take long, given up when the caller is gone: who waits for nobody is not kept.
+
+    Raises:
+        ConnectionLost: the caller is gone.
+    """
+    answering = asyncio.create_task(asking, name="long poll")
+    leaving = asyncio.create_task(_gone(request), name="long poll: caller")
+    try:
+        await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if answering.done():
+            return answering.result()
+        raise ConnectionLost("the caller is gone")
+    finally:
+        answering.cancel()
+        leaving.cancel()
+
+
+async def _gone(request: Request[Any, Any, Any]) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,133 @@
+"""Errors as problem documents (RFC 9457): what went wrong, to what, and what to do next, with tq's stable code."""
+
+from typing import Any
+
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+
+from tq.edges.rest.answers import encode
+from tq.model.error_statuses import UNAUTHENTICATED, of_error
+from tq.model.errors import AccessDenied, InternalError, InvalidArgument, Kind, PayloadTooLarge, TqError
+from tq.model.plain import preview
+
+PROBLEM_JSON = "application/problem+json"
+RETRY_AFTER_SECONDS = 1
+"""What a refusal that passes by itself suggests."""
+TYPE_BASE = "urn:tq:error:"
+
+_HTTP_CODES = {404: "ROUTE_NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 406: "NOT_ACCEPTABLE", 415: "UNSUPPORTED_MEDIA_TYPE"}
+"""The codes of what HTTP alone can get wrong; everything else has one of tq/model/errors.py."""
+
+
+class Unauthenticated(AccessDenied):
+    """Nobody is known by what the caller shows; the broker refused the greeting."""
+
+
+def problem(
+    request: Request[Any, Any, Any],
+    *,
+    status: int,
+    code: str,
+    title: str,
+    detail: str,
+    hint: str = "",
+    headers: dict[str, str] | None = None,
+) -> Response[Any]:
+    """A problem document. `title` is the same for all problems of a code, `detail` is about this one."""
+    document = {
+        "type": f"{TYPE_BASE}{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "hint": hint,
+        "instance": request.url.path,
+    }
+    return Response(
+        encode(document),
+        status_code=status,
+        media_type=PROBLEM_JSON,
+        headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **(headers or {})},
+    )
+
+
+def of_tq_error(request: Request[Any, Any, Any], error: TqError) -> Response[Any]:
+    """What tq raises on purpose."""
+    headers: dict[str, str] = {}
+    status = of_error(error).http
+    if isinstance(error, AccessDenied) and (isinstance(error, Unauthenticated) or not _has_credentials(request)):
+        status = UNAUTHENTICATED.http
+        headers["WWW-Authenticate"] = 'Bearer realm="tq"'
+    elif error.kind in (Kind.EXHAUSTED, Kind.UNAVAILABLE):
+        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return problem(
+        request,
+        status=status,
+        code=error.code,
+        title=title_of(type(error)),
+        detail=error.message,
+        hint=error.hint,
+        headers=headers,
+    )
+
+
+def of_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
+    """What the framework refuses before a route is reached: a wrong address, method, type or body."""
+    if isinstance(error, ValidationException):
+        return of_tq_error(request, InvalidArgument(_validation_text(error)))
+    if error.status_code == 413:
+        return of_tq_error(request, PayloadTooLarge("the body is larger than this edge takes", hint=_BODY_HINT))
+    code = _HTTP_CODES.get(error.status_code)
+    if code is None:
+        if error.status_code < 500:
+            return of_tq_error(request, InvalidArgument(error.detail))
+        return of_defect(request, error)
+    return problem(
+        request,
+        status=error.status_code,
+        code=code,
+        title=_HTTP_TITLES[code],
+        detail=f"{request.method} {preview(request.url.path, 200)}: {_HTTP_TITLES[code].lower()}",
+        hint="all that there is: /schema",
+        headers={name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"},
+    )
+
+
+def of_defect(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """Anything else: a bug of tq. Its trace is in the log, its text nowhere else."""
+    request.app.state.log.error("rest_defect", method=request.method, path=request.url.path, exc_info=error)
+    return of_tq_error(request, InternalError("this edge has a defect", hint="the trace is in its log: rest_defect"))
+
+
+_BODY_HINT = "send less at once, or see api.max_body_bytes"
+_HTTP_TITLES = {
+    "ROUTE_NOT_FOUND": "There is nothing at this address",
+    "METHOD_NOT_ALLOWED": "This address does not take this method",
+    "NOT_ACCEPTABLE": "There is no answer of this type",
+    "UNSUPPORTED_MEDIA_TYPE": "The body has another type than JSON",
+}
+
+
+def title_of(error: type[TqError]) -> str:
+    """What errors of a class have in common, in a sentence without a final stop: the first one of its docstring."""
+    return (error.__doc__ or "").strip().split("\n\n")[0].replace("\n    ", " ").rstrip(".")
+
+
+def _has_credentials(request: Request[Any, Any, Any]) -> bool:
+    return "authorization" in request.headers
+
+
+def _source(part: dict[str, Any]) -> str:
+    """Where a wrong value stands: path, query, header or body."""
+    source = part.get("source", "body")
+    return source if isinstance(source, str) and not hasattr(source, "value") else str(source.value)
+
+
+def _validation_text(error: ValidationException) -> str:
+    """Which field is wrong and why; of several, all."""
+    parts = []
+    for each in error.extra if isinstance(error.extra, list) else []:
+        if isinstance(each, dict):
+            where = f"{_source(each)} {each['key']!r}: " if each.get("key") not in (None, "data") else ""
+            parts.append(f"{where}{each.get('message', '')}")
+    return "; ".join(parts) or error.detail
