@@ -60,7 +60,9 @@ def view() -> TaskView:
     return msgspec.convert(
         {
             **dict.fromkeys(TaskView.__struct_fields__, 0),
-            **dict.fromkeys(("task_type", "queue", "content_type", "worker", "result_content_type", "reason"), ""),
+            **dict.fromkeys(
+                ("task_type", "queue", "content_type", "worker", "result_content_type", "reason", "trace"), ""
+            ),
             **dict.fromkeys(("progress", "key", "resubmit_of", "resubmitted_as")),
             **dict.fromkeys(("payload", "result"), b""),
             **dict.fromkeys(("no_handler", "cancel_requested"), False),

@@ -40,6 +40,7 @@ def test_every_field_reaches_the_spec() -> None:
         retry=retry,
         id=format_id(task_id),
         tags=["nightly", "eu", "nightly"],
+        trace="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
     ).to_spec(new_id())
 
     options = TaskOptions(
@@ -51,6 +52,7 @@ def test_every_field_reaches_the_spec() -> None:
         max_crashes=9,
         retry=retry,
         tags=("nightly", "eu"),
+        trace="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
     )
     assert spec == TaskSpec(task_id, "resize", b"px", "images", 255, 250, 0, "image/png", options)
 
@@ -92,6 +94,8 @@ def test_a_task_without_an_id_gets_a_new_one_each_time() -> None:
         ({"key": b"k"}, "key b'k' is not text"),
         ({"retry": RetryPolicy(backoff_ms_base="1s")}, "is not a RetryPolicy"),  # type: ignore[arg-type]
         ({"retry": None}, "is not a RetryPolicy"),
+        ({"trace": "00-short"}, "trace '00-short' is not a traceparent"),
+        ({"trace": 7}, "trace 7 is not text"),
         ({"tags": "nightly"}, "tags 'nightly' is not a list of texts"),
         ({"tags": [7]}, "tags [7] is not a list of texts"),
         ({"tags": ["x" * 101]}, "longer than 100 characters"),

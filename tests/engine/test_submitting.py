@@ -206,6 +206,11 @@ GOOD = task(1)
         (task(2, options=TaskOptions(key="k" * 513)), "longer than 512 bytes"),
         (task(2, options=TaskOptions(tags=("a\n",))), "a tag of task 1 'a\\n' has a control"),
         (task(2, options=TaskOptions(tags=("t",) * 17)), "a tag of task 1 is one of 17; a task has at most 16 tags"),
+        (task(2, options=TaskOptions(trace="00-abc")), "the trace of task 1 '00-abc' is not a traceparent"),
+        (
+            task(2, options=TaskOptions(trace=f"00-{1:032x}-{1:016x}-01-" + "c" * 200)),
+            "not a traceparent",
+        ),
         (task(2, options=TaskOptions(max_crashes=0)), "max_crashes 0"),
         (task(2, options=TaskOptions(max_crashes=1_001)), "max_crashes 1001"),
         (task(2, options=TaskOptions(retry=RetryPolicy(factor=0.5))), "factor 0.5"),

@@ -11,6 +11,7 @@ from tq.app.options import Duration, SubmitOptions
 from tq.app.retries import Retry, check_retries_max
 from tq.app.retries import retry as make_retry
 from tq.app.task import RunIn, TaskType
+from tq.app.tracing import Tracing
 from tq.model.errors import InvalidArgument
 from tq.model.names import check_name
 from tq.model.task import NORMAL
@@ -56,16 +57,25 @@ class App:
             tried in turn; None is TQ_URL, else the configuration, else the local socket, else 127.0.0.1:6379.
         token: proves who the application is, where the broker asks for it; empty is TQ_TOKEN, else what is in the file
             that TQ_TOKEN_FILE names.
+        tracing: opens spans around submits, waits and handlers: `tq.otel.Tracing()`. None: nothing is traced.
 
     Connections are made on first use: one for each event loop, and one for plain code. `async with app:` closes that
     of the loop at the end, `with app:` that of plain code; so do `await app.close()` and `app.close_sync()`.
     """
 
-    def __init__(self, name: str, address: str | Sequence[str] | None = None, *, token: str = "") -> None:
+    def __init__(
+        self,
+        name: str,
+        address: str | Sequence[str] | None = None,
+        *,
+        token: str = "",
+        tracing: Tracing | None = None,
+    ) -> None:
         check_name("application", name)
         self.name = name
         self._address = address
         self._token = token
+        self._tracing = tracing
         self._tasks: dict[str, AnyTask] = {}
         self._handlers: dict[str, AnyTask] = {}
         self._backend: Backend | None = None
@@ -215,6 +225,7 @@ class App:
                 retry=rules,
                 submit_options=options,
                 backend=self.backend,
+                tracing=self._tracing,
             )
             self._add(task)
             return task

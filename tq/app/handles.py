@@ -1,6 +1,7 @@
 """What `enqueue` returns: one submitted task, whose result has the type that its handler returns."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from tq.model.durations import duration_ms
@@ -9,6 +10,7 @@ from tq.model.task import Outcome, TaskView
 if TYPE_CHECKING:
     from tq.app.backend import Backend
     from tq.app.options import Duration
+    from tq.app.tracing import Tracing
 
 R = TypeVar("R")
 
@@ -19,17 +21,24 @@ class TaskHandle(Generic[R]):
     Args:
         backend: gives the application's backend of the moment.
         read_result: the bytes and the content type of a result to the value.
+        tracing: of the application, if it has one.
     """
 
-    __slots__ = ("_backend", "_read_result", "id", "task_type")
+    __slots__ = ("_backend", "_read_result", "_tracing", "id", "task_type")
 
     def __init__(
-        self, task_id: str, task_type: str, backend: "Callable[[], Backend]", read_result: Callable[[bytes, str], R]
+        self,
+        task_id: str,
+        task_type: str,
+        backend: "Callable[[], Backend]",
+        read_result: Callable[[bytes, str], R],
+        tracing: "Tracing | None" = None,
     ) -> None:
         self.id = task_id
         self.task_type = task_type
         self._backend = backend
         self._read_result = read_result
+        self._tracing = tracing
 
     def __repr__(self) -> str:
         return f"<TaskHandle {self.task_type} {self.id}>"
@@ -52,7 +61,8 @@ class TaskHandle(Generic[R]):
         Raises:
             TimedOut, TaskNotFound: as for `result`.
         """
-        return await self._backend().wait(self.id, duration_ms(timeout, "timeout"))
+        with self._waiting():
+            return await self._backend().wait(self.id, duration_ms(timeout, "timeout"))
 
     async def status(self) -> TaskView:
         """All that the broker knows of the task now.
@@ -76,7 +86,8 @@ class TaskHandle(Generic[R]):
 
     def wait_sync(self, timeout: "Duration" = "1m") -> Outcome:
         """As `wait`, blocking."""
-        return self._backend().wait_sync(self.id, duration_ms(timeout, "timeout"))
+        with self._waiting():
+            return self._backend().wait_sync(self.id, duration_ms(timeout, "timeout"))
 
     def status_sync(self) -> TaskView:
         """As `status`, blocking."""
@@ -85,6 +96,9 @@ class TaskHandle(Generic[R]):
     def cancel_sync(self, reason: str = "") -> bool:
         """As `cancel`, blocking."""
         return self._backend().cancel_sync(self.id, reason)
+
+    def _waiting(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._tracing is None else self._tracing.waiting(self.id, self.task_type)
 
     def _value(self, outcome: Outcome) -> R:
         # Imported here: a program that never waits for a result does without the network code.

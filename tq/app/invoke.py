@@ -20,6 +20,7 @@ import msgspec
 from tq.app.app import AnyTask
 from tq.app.codec import VALUE, encode
 from tq.app.context import Context, Fail, Snooze
+from tq.app.tracing import Tracing
 from tq.model.commands import Failure, LeaseRef, Success
 from tq.model.errors import InvalidArgument, TqError
 from tq.model.task import MESSAGE_CHARS_MAX, TRACEBACK_CHARS_MAX, StoredTask
@@ -39,11 +40,13 @@ class Snoozed(msgspec.Struct, frozen=True):
 class Invocation:
     """A handler with the arguments of one task."""
 
-    __slots__ = ("_values", "task")
+    __slots__ = ("_attempt", "_stored", "_values", "task")
 
-    def __init__(self, task: AnyTask, values: tuple[Any, ...]) -> None:
+    def __init__(self, task: AnyTask, values: tuple[Any, ...], stored: StoredTask, attempt: int) -> None:
         self.task = task
         self._values = values
+        self._stored = stored
+        self._attempt = attempt
 
     @property
     def needs_context(self) -> bool:
@@ -52,7 +55,17 @@ class Invocation:
 
     def call(self, context: Context | None) -> Any:
         """Call the handler. Of an `async def` this gives the coroutine; else it runs here, and may raise anything."""
-        return self.task.signature.call(self.task.function, self._values, context)
+        task = self.task
+        if task.tracing is None:
+            return task.signature.call(task.function, self._values, context)
+        if task.run_in == "loop":
+            return self._await_traced(task.tracing, context)
+        with task.tracing.running(self._stored, self._attempt):
+            return task.signature.call(task.function, self._values, context)
+
+    async def _await_traced(self, tracing: Tracing, context: Context | None) -> Any:
+        with tracing.running(self._stored, self._attempt):
+            return await self.task.signature.call(self.task.function, self._values, context)
 
     def succeeded(self, lease: LeaseRef, value: Any) -> Success | Failure:
         """The report of a handler that returned `value`.
@@ -93,11 +106,12 @@ class Invocation:
         )
 
 
-def prepare(handlers: Mapping[str, AnyTask], stored: StoredTask) -> Invocation:
+def prepare(handlers: Mapping[str, AnyTask], stored: StoredTask, attempt: int = 1) -> Invocation:
     """The handler of a task, and its arguments.
 
     Args:
         handlers: of the application, aliases included.
+        attempt: from 1.
 
     Raises:
         InvalidArgument: no such handler, or the payload does not fit its parameters. A retry would not help.
@@ -108,7 +122,7 @@ def prepare(handlers: Mapping[str, AnyTask], stored: StoredTask) -> Invocation:
         raise InvalidArgument(
             f"no handler is called {spec.task_type!r}", hint="deploy it, or give its successor aliases=[...]"
         )
-    return Invocation(task, task.signature.decode(spec.payload, spec.content_type))
+    return Invocation(task, task.signature.decode(spec.payload, spec.content_type), stored, attempt)
 
 
 def encode_result(value: Any) -> tuple[bytes, str]:

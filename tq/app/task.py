@@ -13,6 +13,7 @@ from tq.app.handles import TaskHandle
 from tq.app.options import Duration, SubmitOptions
 from tq.app.retries import Retry
 from tq.app.signature import Signature
+from tq.app.tracing import Tracing
 from tq.model.errors import InvalidArgument
 from tq.model.task import TaskSpec
 
@@ -41,6 +42,7 @@ class TaskType(Generic[P, C, R]):
         retry: Retry,
         submit_options: SubmitOptions,
         backend: Callable[[], Backend],
+        tracing: Tracing | None = None,
     ) -> None:
         functools.update_wrapper(self, function)
         self.function = function
@@ -49,6 +51,7 @@ class TaskType(Generic[P, C, R]):
         self.run_in = run_in
         self.retry = retry
         self.submit_options = submit_options
+        self.tracing = tracing
         self._backend = backend
         # Shared by all copies that options() makes, whichever of them is used first.
         self._signature: Callable[[], Signature] = functools.cache(functools.partial(Signature, name, function))
@@ -125,14 +128,14 @@ class TaskType(Generic[P, C, R]):
             ConnectFailed, QueueFull, PayloadTooLarge, ...: the broker is not there, or does not take it.
         """
         backend = self._backend()
-        (task_id,) = await backend.submit([self._spec(backend, args, kwargs)])
-        return self.handle(task_id)
+        (handle,) = await self._submit(backend, [self._spec(backend, args, kwargs)])
+        return handle
 
     def enqueue_sync(self, *args: P.args, **kwargs: P.kwargs) -> TaskHandle[R]:
         """As `enqueue`, blocking; from any thread. In a coroutine it would hold up the whole event loop."""
         backend = self._backend()
-        (task_id,) = backend.submit_sync([self._spec(backend, args, kwargs)])
-        return self.handle(task_id)
+        (handle,) = self._submit_sync(backend, [self._spec(backend, args, kwargs)])
+        return handle
 
     async def enqueue_many(self, calls: Iterable[Call]) -> list[TaskHandle[R]]:
         """Submit many tasks, as few requests as possible; returns when all are on the broker's disk.
@@ -144,16 +147,16 @@ class TaskType(Generic[P, C, R]):
             as for `enqueue`. After another error than InvalidArgument some may have been taken.
         """
         backend = self._backend()
-        return self._handles(await backend.submit(self._specs(backend, calls)))
+        return await self._submit(backend, self._specs(backend, calls))
 
     def enqueue_many_sync(self, calls: Iterable[Call]) -> list[TaskHandle[R]]:
         """As `enqueue_many`, blocking."""
         backend = self._backend()
-        return self._handles(backend.submit_sync(self._specs(backend, calls)))
+        return self._submit_sync(backend, self._specs(backend, calls))
 
     def handle(self, task_id: str) -> TaskHandle[R]:
         """The handle of a task of this type that was enqueued earlier or elsewhere."""
-        return TaskHandle(task_id, self.name, self._backend, self._read_result)
+        return TaskHandle(task_id, self.name, self._backend, self._read_result, self.tracing)
 
     def _read_result(self, result: bytes, content_type: str) -> R:
         value: R = self.signature.read_result(result, content_type)
@@ -181,6 +184,18 @@ class TaskType(Generic[P, C, R]):
                 hint="enqueue them one by one, each with a key of its own",
             )
         return specs
+
+    async def _submit(self, backend: Backend, specs: list[TaskSpec]) -> list[TaskHandle[R]]:
+        if self.tracing is None or not specs:
+            return self._handles(await backend.submit(specs))
+        with self.tracing.submitting(specs) as traced:
+            return self._handles(await backend.submit(traced))
+
+    def _submit_sync(self, backend: Backend, specs: list[TaskSpec]) -> list[TaskHandle[R]]:
+        if self.tracing is None or not specs:
+            return self._handles(backend.submit_sync(specs))
+        with self.tracing.submitting(specs) as traced:
+            return self._handles(backend.submit_sync(traced))
 
     def _handles(self, task_ids: Sequence[str]) -> list[TaskHandle[R]]:
         return [self.handle(task_id) for task_id in task_ids]

@@ -108,6 +108,8 @@ def task_fields(task: TaskView, now_ms: int, *, with_tracebacks: bool = False) -
         yield "key", Cell(task.key)
     if task.tags:
         yield "tags", Cell(", ".join(task.tags))
+    if task.trace:
+        yield "trace", Cell(task.trace)
     yield "submitted", Cell(f"{clock(task.submitted_at_ms)} ({ago(task.submitted_at_ms, now_ms)})")
     if task.started_at_ms:
         yield "started", Cell(f"{clock(task.started_at_ms)} ({ago(task.started_at_ms, now_ms)})")

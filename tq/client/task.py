@@ -8,7 +8,7 @@ import msgspec
 from tq.client.ids import new_id, raw_id
 from tq.model.durations import DURATION_MS_MAX, duration_ms
 from tq.model.errors import InvalidArgument
-from tq.model.names import KEY_BYTES_MAX, NAME_BYTES_MAX, check_name, check_text, checked_tags
+from tq.model.names import KEY_BYTES_MAX, NAME_BYTES_MAX, check_name, check_text, check_trace, checked_tags
 from tq.model.task import (
     MAX_CRASHES_MAX,
     MAX_RETRIES_MAX,
@@ -47,6 +47,7 @@ class Task(_Work, frozen=True, kw_only=True):
         result_ttl: how long the result is kept, "1h" if not set.
         max_crashes: worker processes that it may take down; the last of them puts it in the dead letters. 1 to 1000.
         retry: the waits between attempts.
+        trace: a W3C traceparent, such as `tq.otel.current_trace()` gives: what the handler does belongs to that trace.
         id: of the task, if it must be known before; a UUIDv7 for choice. Submitting it again is harmless.
 
     The fields are checked by `to_spec`, which every submit calls.
@@ -66,6 +67,7 @@ class Task(_Work, frozen=True, kw_only=True):
     retry: RetryPolicy = _RETRY
     id: str | None = None
     tags: Sequence[str] = ()
+    trace: str = ""
 
     def to_spec(self, id_if_none: bytes | None = None) -> TaskSpec:
         """The task as it goes to the broker.
@@ -128,6 +130,7 @@ class Task(_Work, frozen=True, kw_only=True):
             and self.expires is None
             and self.key is None
             and not self.tags
+            and self.trace == ""
             and self.result_ttl is None
             and self.retry is _RETRY
             and self.max_crashes == _OPTIONS.max_crashes
@@ -135,6 +138,10 @@ class Task(_Work, frozen=True, kw_only=True):
             return None
         _check_whole("max_crashes", self.max_crashes, 1, MAX_CRASHES_MAX)
         _check_retry(self.retry)
+        if self.trace != "":
+            if not isinstance(self.trace, str):
+                raise InvalidArgument(f"trace {self.trace!r} is not text")
+            check_trace("trace", self.trace)
         if self.key is not None:
             if not isinstance(self.key, str):
                 raise InvalidArgument(f"key {self.key!r} is not text")
@@ -150,6 +157,7 @@ class Task(_Work, frozen=True, kw_only=True):
             max_crashes=self.max_crashes,
             retry=self.retry,
             tags=checked_tags(self.tags),
+            trace=self.trace,
         )
 
 

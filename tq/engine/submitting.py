@@ -9,7 +9,7 @@ from tq.model.commands import Submit
 from tq.model.durations import DURATION_MS_MAX
 from tq.model.errors import InvalidArgument, PayloadTooLarge, QueueFull
 from tq.model.ids import ID_BYTES
-from tq.model.names import KEY_BYTES_MAX, check_tags, check_text
+from tq.model.names import KEY_BYTES_MAX, check_tags, check_text, check_trace
 from tq.model.replies import Existing, Submitted
 from tq.model.task import (
     MAX_CRASHES_MAX,
@@ -138,6 +138,8 @@ def _check_options(index: int, options: TaskOptions) -> None:
         check_text(f"the key of task {index}", options.key, KEY_BYTES_MAX)
     if options.tags:
         check_tags(f"a tag of task {index}", options.tags)
+    if options.trace:
+        check_trace(f"the trace of task {index}", options.trace)
     for name, value in (
         ("delay_ms", options.delay_ms),
         ("expires_ms", options.expires_ms or 0),

@@ -69,6 +69,7 @@ def task_view(ledger: Ledger, record: Record) -> TaskView:
         tags=options.tags,
         resubmit_of=options.resubmit_of,
         resubmitted_as=state.resubmitted_as,
+        trace=options.trace,
     )
 
 

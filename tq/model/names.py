@@ -1,5 +1,6 @@
 """Names of queues and task types, and other short texts that producers choose."""
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
@@ -10,6 +11,9 @@ NAME_BYTES_MAX = 200
 KEY_BYTES_MAX = 512
 TAGS_MAX = 16
 TAG_CHARS_MAX = 100
+TRACE_CHARS_MAX = 200
+_TRACE = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-[!-~]+)?")
+"""https://www.w3.org/TR/trace-context/#traceparent-header; later versions may add to it."""
 
 
 @lru_cache(maxsize=4_096)  # a producer submits to the same few names, and checks them for each task
@@ -57,6 +61,22 @@ def check_tags(what: str, tags: Sequence[str]) -> None:
         if len(tag) > TAG_CHARS_MAX:
             raise InvalidArgument(f"{what} {tag[:30]!r}... is longer than {TAG_CHARS_MAX} characters")
         check_text(what, tag, 4 * TAG_CHARS_MAX)
+
+
+def check_trace(what: str, trace: str) -> None:
+    """Refuse what is no traceparent of W3C Trace Context.
+
+    Args:
+        what: how the error calls it, such as "trace".
+
+    Raises:
+        InvalidArgument: it has another form, or more than 200 characters.
+    """
+    if len(trace) > TRACE_CHARS_MAX or not _TRACE.fullmatch(trace):
+        raise InvalidArgument(
+            f"{what} {trace[:60]!r} is not a traceparent",
+            hint="such as 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        )
 
 
 def checked_tags(tags: Sequence[str]) -> tuple[str, ...]:

@@ -81,6 +81,7 @@ class TaskOptions(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     retry: RetryPolicy = RetryPolicy()
     resubmit_of: bytes | None = None
     tags: tuple[str, ...] = ()  # the producer's own words, to find tasks by
+    trace: str = ""  # a W3C traceparent: whose doing the task is; the broker only passes it on
 
 
 class TaskSpec(msgspec.Struct, array_like=True, frozen=True):
@@ -192,6 +193,7 @@ class TaskView(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...]
     resubmit_of: bytes | None
     resubmitted_as: bytes | None
+    trace: str = ""  # as the producer gave it
 
 
 class TaskSummary(msgspec.Struct, frozen=True, kw_only=True):

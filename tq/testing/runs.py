@@ -47,7 +47,7 @@ class Run:
             report=lambda fraction, note: progress(leased.lease, fraction, note),
         )
         try:
-            self._invocation = prepare(handlers, leased.stored)
+            self._invocation = prepare(handlers, leased.stored, leased.attempt)
         except InvalidArgument as error:
             self.error = error
 

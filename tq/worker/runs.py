@@ -131,7 +131,7 @@ class Caller:
         Raises:
             InvalidArgument: no such handler, or the payload does not fit it.
         """
-        return prepare(self._handlers, run.stored)
+        return prepare(self._handlers, run.stored, run.attempt)
 
     def context_for(self, run: Run) -> Context:
         """What the handler is told of its task."""

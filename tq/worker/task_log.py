@@ -65,4 +65,12 @@ def write_end(run: Run, outcome: Outcome, now: float) -> None:
 def facts_of(run: Run) -> dict[str, object]:
     """What every line about a task says of it."""
     spec = run.stored.spec
-    return {"task_id": format_id(spec.id), "task_type": spec.task_type, "queue": spec.queue, "attempt": run.attempt}
+    facts: dict[str, object] = {
+        "task_id": format_id(spec.id),
+        "task_type": spec.task_type,
+        "queue": spec.queue,
+        "attempt": run.attempt,
+    }
+    if spec.options is not None and spec.options.trace:
+        facts["trace_id"] = spec.options.trace.split("-")[1]
+    return facts
