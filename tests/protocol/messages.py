@@ -53,6 +53,8 @@ def _strategy(info: inspect.Type) -> st.SearchStrategy[Any]:
             return st.lists(_strategy(item), max_size=3).map(tuple)
         case inspect.EnumType(cls=enum):
             return st.sampled_from(list(enum))
+        case inspect.LiteralType(values=values):
+            return st.sampled_from(values)
         case inspect.UnionType(types=types):
             return st.one_of([_strategy(each) for each in types])
         case inspect.RawType():

@@ -25,6 +25,8 @@ def type_words(info: inspect.Type) -> str:
             return "id"
         case inspect.BytesType(max_length=longest):
             return f"bin{_range(None, longest)}"
+        case inspect.LiteralType(values=values):
+            return " or ".join(map(str, values))
         case inspect.ListType(item_type=item, min_length=shortest, max_length=longest):
             return f"[{type_words(item)}]{_range(shortest, longest)}"
         case inspect.VarTupleType(item_type=item):

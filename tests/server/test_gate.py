@@ -7,7 +7,7 @@ import pytest
 
 from tests.server.fakes import FakeCore
 from tq.engine.tables import TokenRow
-from tq.model.commands import Hello, WorkerHello
+from tq.model.commands import EDGE_ITSELF, Behind, Hello, WorkerHello
 from tq.model.credentials import Token, hash_secret
 from tq.model.errors import AccessDenied
 from tq.model.identity import Role
@@ -163,3 +163,55 @@ def test_access_ends_with_its_token_at_its_hour_or_with_the_first_token_that_is_
 )
 def test_loopback_is_told_from_other_addresses(address: str, is_it: bool) -> None:
     assert is_loopback(address) is is_it
+
+
+KEY = b"k" * 32
+
+
+def behind(
+    origin: str = "10.0.0.7", *, key: bytes = KEY, is_local: bool = False, names: tuple[str, ...] = ()
+) -> Behind:
+    return Behind(key, "rest", origin, is_local, names)
+
+
+def through_edge(gate: Gate, core: FakeCore, behind: Behind, token: str = "") -> Access:
+    return gate.admit(core, OWN, Hello(0, 1, token=token, behind=behind), now_ms=1)
+
+
+def gate_with_edges(anonymous_role: str = "auto", certificate_roles: str = "") -> Gate:
+    security = SecuritySettings(anonymous_role=anonymous_role, certificate_roles=certificate_roles)  # type: ignore[arg-type]
+    return Gate(Settings(security=security), KEY)
+
+
+def test_who_comes_through_an_edge_is_judged_as_themselves_and_never_as_the_user_of_the_edge() -> None:
+    edge = gate_with_edges(certificate_roles="ops.*=operator")
+    bearer = through_edge(edge, core(Role.PRODUCER), behind(), TOKEN)
+    certified = through_edge(edge, core(Role.ADMIN), behind(names=("ops.example.org",)))
+    local = through_edge(edge, core(), behind("127.0.0.1", is_local=True))
+
+    assert (bearer.actor.name, bearer.actor.origin, bearer.role) == ("token:ci", "rest 10.0.0.7", Role.PRODUCER)
+    assert (certified.actor.name, certified.role) == ("cert:ops.example.org", Role.OPERATOR)
+    assert (local.actor.name, local.role, local.is_open) == ("anonymous", Role.ADMIN, True)
+    for stranger in (behind(), behind("127.0.0.1", is_local=True)):
+        with pytest.raises(AccessDenied, match="asks for credentials"):
+            through_edge(edge, core(Role.ADMIN), stranger)
+
+
+@pytest.mark.parametrize("tested", [gate(), Gate(Settings(), KEY[:-1] + b"j")])
+@pytest.mark.parametrize("origin", ["10.0.0.7", EDGE_ITSELF])
+def test_who_does_not_have_the_key_of_the_edges_is_refused_even_with_a_good_token(tested: Gate, origin: str) -> None:
+    hello = Hello(0, 1, token=TOKEN, behind=behind(origin))
+    with pytest.raises(AccessDenied, match="no rest edge"):
+        tested.admit(core(Role.ADMIN), OWN, hello, now_ms=1)
+
+    assert tested.origin(LOOPBACK, hello) == "tcp 127.0.0.1"
+
+
+def test_an_edge_itself_may_look_and_no_more_whatever_tokens_there_are() -> None:
+    access = through_edge(gate_with_edges("none"), core(Role.ADMIN), behind(EDGE_ITSELF))
+
+    assert (access.actor.name, access.role) == ("edge:rest", Role.VIEWER)
+
+
+def test_the_key_of_the_edges_is_not_part_of_what_is_printed_of_a_greeting() -> None:
+    assert "kkk" not in repr(Hello(0, 1, behind=behind()))

@@ -15,7 +15,7 @@ from tq.client.ids import IdMaker, raw_id
 from tq.client.link import Link, make_hello
 from tq.client.loop_thread import LoopThread
 from tq.config.address import default_addresses, destination
-from tq.model.commands import BATCH_MAX, Request
+from tq.model.commands import BATCH_MAX, Behind, Request
 from tq.model.errors import InvalidArgument, ProtocolViolation
 from tq.model.identity import Role
 from tq.model.replies import Affected, Reply, Welcome
@@ -41,6 +41,7 @@ class Asking:
         name: str = "",
         role: Role = Role.ADMIN,
         acts_for: str = "",
+        behind: Behind | None = None,
         connect_timeout: float = 5.0,
         reconnect_timeout: float = 30.0,
         can_ask: bool = True,
@@ -49,7 +50,7 @@ class Asking:
         self._make_link: Callable[..., Link] = partial(
             Link,
             _addresses(address),
-            make_hello(token, name, role, acts_for),
+            make_hello(token, name, role, acts_for, behind),
             connect_seconds=connect_timeout,
             reconnect_seconds=reconnect_timeout,
             can_ask=can_ask,

@@ -125,7 +125,9 @@ class Connection(asyncio.Protocol):
         try:
             async with asyncio.timeout(limit):
                 await connection._reach(target, timeout, can_ask=can_ask)
-                await connection._greet(replace(hello, token=shown_token(hello.token)))
+                # The callers of an edge show their own tokens, or none: never that of the edge's environment.
+                token = hello.token if hello.behind is not None else shown_token(hello.token)
+                await connection._greet(replace(hello, token=token))
         except TimeoutError:
             connection._end(None)
             raise await connection._nobody(target, f"no answer within {limit:g} s") from None

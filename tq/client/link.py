@@ -6,7 +6,7 @@ from random import Random
 
 from tq.client.connection import Connection
 from tq.client.repeats import is_repeatable, pauses
-from tq.model.commands import Hello, Request
+from tq.model.commands import Behind, Hello, Request
 from tq.model.errors import (
     ConnectFailed,
     ConnectionLost,
@@ -180,9 +180,11 @@ class Link:
         return pauses(clock() + self._reconnect_seconds, clock, self._random)
 
 
-def make_hello(token: str, name: str, role: Role = Role.ADMIN, acts_for: str = "") -> Hello:
+def make_hello(
+    token: str, name: str, role: Role = Role.ADMIN, acts_for: str = "", behind: Behind | None = None
+) -> Hello:
     """The greeting of a client that is no worker."""
-    return Hello(0, PROTOCOL_VERSION, client=name, token=token, role_max=role, acts_for=acts_for)
+    return Hello(0, PROTOCOL_VERSION, client=name, token=token, role_max=role, acts_for=acts_for, behind=behind)
 
 
 def _ignore(push: Push) -> None:

@@ -55,6 +55,7 @@ class Broker:
 
     Attributes:
         addresses: where clients reach it, once started.
+        edge_key: by which it knows its edges; for them alone.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Broker:
         self._loop: BrokerLoop
         self._connections: Connections
         self.addresses: tuple[str, ...] = ()
+        self.edge_key = secrets.token_bytes(32)
 
     async def start(self) -> None:
         """Load the engine and listen.
@@ -119,7 +121,7 @@ class Broker:
                 store=self._store,
                 open_core=lambda store: Engine(store, settings, secrets.randbits(64)),
                 welcome=_welcome(settings, boot_id),
-                gate=Gate(settings),
+                gate=Gate(settings, self.edge_key),
                 sync=sync,
                 sync_interval_ms=settings.persistence.wal_sync_interval_ms,
                 clock=self._clock,

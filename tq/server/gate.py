@@ -1,10 +1,11 @@
 """The gate: from what a connection shows to what it may do."""
 
+import hmac
 import os
 
 import msgspec
 
-from tq.model.commands import Hello
+from tq.model.commands import EDGE_ITSELF, Behind, Hello
 from tq.model.credentials import certificate_roles, parse_token
 from tq.model.errors import AccessDenied
 from tq.model.identity import Actor, Role
@@ -19,8 +20,11 @@ ROOT = 0
 class Gate:
     """Decides by the settings and the tokens who somebody is. What is shown counts before where one comes from."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, edge_key: bytes = b"") -> None:
         """
+        Args:
+            edge_key: what the edges of this broker show, 32 bytes; empty: it has none.
+
         Raises:
             InvalidArgument: security.certificate_roles cannot be read.
         """
@@ -33,16 +37,27 @@ class Gate:
             for pattern, role in certificate_roles(security.certificate_roles)
         ]
         self._own_uid = os.geteuid()
+        self._edge_key = edge_key
 
     def admit(self, core: Core, peer: Peer, hello: Hello, now_ms: int) -> Access:
         """Who this is.
 
         Raises:
-            AccessDenied: a token that is not good, or nobody who may do anything.
+            AccessDenied: a token that is not good, a key that is not that of this broker's edges, or nobody who may do
+                anything.
         """
-        access = self._known(core, peer, hello.token, now_ms)
-        if access is None:
-            access = self._anonymous(core, peer)
+        behind = hello.behind
+        if behind is not None:
+            if not self._is_edge(behind):
+                raise AccessDenied(
+                    f"this is no {behind.edge} edge of this broker", hint="a client leaves `behind` out of its greeting"
+                )
+            # Never by the user of the edge's process, who is the broker's own: the caller counts alone.
+            peer = Peer(self.origin(peer, hello), behind.is_local, certificate_names=behind.certificate_names)
+        if behind is not None and behind.origin == EDGE_ITSELF:
+            access = Access(Actor(f"edge:{behind.edge}", peer.origin), Role.VIEWER)
+        else:
+            access = self._known(core, peer, hello.token, now_ms) or self._anonymous(core, peer)
         access = _as_wanted(access, hello)
         if hello.role_max is Role.NONE:
             raise AccessDenied(
@@ -62,6 +77,11 @@ class Gate:
             )
         return access
 
+    def origin(self, peer: Peer, hello: Hello) -> str:
+        """Where a connection comes from: its peer, or the caller of an edge of this broker, such as "rest 10.0.0.7"."""
+        behind = hello.behind
+        return peer.origin if behind is None or not self._is_edge(behind) else f"{behind.edge} {plain(behind.origin)}"
+
     def is_still_good(self, core: Core, access: Access, now_ms: int) -> bool:
         """Whether what a connection was let in for still holds."""
         if access.is_open:
@@ -69,6 +89,9 @@ class Gate:
         if access.token_id:
             return core.has_token(access.token_id) and not 0 < access.expires_at_ms <= now_ms
         return True
+
+    def _is_edge(self, behind: Behind) -> bool:
+        return bool(self._edge_key) and hmac.compare_digest(behind.key, self._edge_key)
 
     def _known(self, core: Core, peer: Peer, token_text: str, now_ms: int) -> Access | None:
         """By token, certificate or user; None: by none of them."""

@@ -100,12 +100,13 @@ class Greeting:
     def _turn_away(self, session: Session, hello: Hello, error: AccessDenied) -> Reply | None:
         self.denied_total += 1
         session.finish()
-        is_wrong = bool(hello.token)
+        is_wrong = bool(hello.token or hello.behind)
         if is_wrong and self._waiting == WRONG_TOKENS_MAX:
             session.end()
             return None
         # The reason never has the token: it names its id at most.
-        self._log.warning("access_denied", session=session.session_id, origin=session.peer.origin, reason=error.message)
+        origin = self._gate.origin(session.peer, hello)
+        self._log.warning("access_denied", session=session.session_id, origin=origin, reason=error.message)
         refusal = to_reply(0, error)
         if not is_wrong:
             return refusal

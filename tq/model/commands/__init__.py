@@ -53,7 +53,9 @@ from tq.model.commands.tasks import (
     Why,
 )
 from tq.model.commands.working import (
+    EDGE_ITSELF,
     Ack,
+    Behind,
     CancelledByWorker,
     Extend,
     Failure,
@@ -116,6 +118,8 @@ __all__ = [
     "LeaseRef",
     "QueuePreference",
     "WorkerHello",
+    "EDGE_ITSELF",
+    "Behind",
     "Hello",
     "Fetch",
     "Success",

@@ -1,6 +1,6 @@
 """Requests of workers: who they are, what they take, and what became of it."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -43,12 +43,35 @@ class WorkerHello(msgspec.Struct, array_like=True, frozen=True):
     signatures: Annotated[list[TaskSignature], Meta(max_length=SIGNATURES_MAX)] = []
 
 
+EDGE_ITSELF = "self"
+"""The origin of what an edge asks for on its own account, such as the numbers of /metrics."""
+
+
+class Behind(msgspec.Struct, array_like=True, frozen=True):
+    """Whom an edge of the broker speaks for: what the socket of its caller, or TLS, has told it.
+
+    `key` proves that it is an edge of this broker, which makes one at each start. `origin` is the caller's address,
+    such as "10.0.0.7", or EDGE_ITSELF; `is_local`: it is one of this machine; `certificate_names` are those of a client
+    certificate that a CA of broker.tls_client_ca has signed.
+    """
+
+    key: Annotated[bytes, Meta(min_length=32, max_length=32)]
+    edge: Literal["rest", "grpc"]
+    origin: Name
+    is_local: bool = False
+    certificate_names: Annotated[tuple[Name, ...], Meta(max_length=100)] = ()
+
+    def __repr__(self) -> str:
+        return f"Behind({self.edge} {self.origin})"  # never the key
+
+
 class Hello(BaseRequest, frozen=True, tag=1):
     """The first message of every connection, within 5 s and 256 KiB.
 
     `role_max`: no more than this is wanted, whatever the other end could show; it stays for as long as the connection.
     `acts_for`: who sits behind the client, such as the owner of a key at an SSH door. The audit shows it as what the
-    client says, beside what the broker found out.
+    client says, beside what the broker found out. `behind`: of the broker's own edges alone, for which their callers
+    count in their place.
     """
 
     protocol_version: int
@@ -57,6 +80,7 @@ class Hello(BaseRequest, frozen=True, tag=1):
     worker: WorkerHello | None = None
     role_max: Role = Role.ADMIN
     acts_for: Name = ""
+    behind: Behind | None = None
 
 
 class Fetch(BaseRequest, frozen=True, tag=10, gc=False):
