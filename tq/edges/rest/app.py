@@ -10,6 +10,7 @@ from structlog.typing import FilteringBoundLogger
 from tq.edges.rest import broker, tasks
 from tq.edges.rest.answers import encode
 from tq.edges.rest.callers import provide_client
+from tq.edges.rest.metrics_page import show_metrics
 from tq.edges.rest.port import Gateway
 from tq.edges.rest.problems import of_defect, of_http_error, of_tq_error
 from tq.edges.rest.routing import check_request
@@ -44,7 +45,7 @@ def make_app(gateway: Gateway, log: FilteringBoundLogger, *, max_body_bytes: int
         return Response(document, media_type=OPENAPI_JSON)
 
     return Litestar(
-        [api, show_schema],
+        [api, show_schema, show_metrics],
         dependencies={"gateway": Provide(lambda: gateway, sync_to_thread=False)},
         exception_handlers={TqError: of_tq_error, HTTPException: of_http_error, Exception: of_defect},
         request_max_body_size=max_body_bytes,
