@@ -172,7 +172,7 @@ def test_every_screen_has_a_command_that_prints_the_same() -> None:
     for name, screen in made.items():
         words = [word for word in WORDS if word.screen == name]
         assert [word.verb for word in words if word.verb], f"{name}: give its Word in commandline.py the verb"
-        assert screen.command.startswith(" ".join(("tq", *words[0].verb))), name
+        assert screen.command.text().startswith(" ".join(("tq", *words[0].verb))), name
 
 
 @pytest.mark.parametrize("line", ["queues", "workers", "dead", "tasks", "activity", "queue parity"])

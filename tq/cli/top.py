@@ -98,7 +98,7 @@ def top(
             "the dashboard needs a terminal", hint="for scripts: tq top --once, --plain or --json"
         )
     look = _look(hz, theme, is_utc=not is_local_time)
-    how = _How(look, start, _size(size) if is_once else None, log_of_up)
+    how = _How(look, start, _size(size) if is_once else None, log_of_up, _reach(address, config))
     if replay is not None:
         _replay(replay, 0 if at is None else duration_ms(at, "--at"), how)
     else:
@@ -107,12 +107,13 @@ def top(
 
 class _How(NamedTuple):
     """How it is shown. `size`: of the one frame that is wanted; None: the dashboard itself. `log_of_up`: it belongs to
-    a `tq up`, whose log is there."""
+    a `tq up`, whose log is there. `reach`: the options with which another verb reaches the same broker."""
 
     look: "Look"
     start: "Place"
     size: tuple[int, int] | None
     log_of_up: Path | None
+    reach: Sequence[str]
 
 
 def _check_together(
@@ -192,6 +193,11 @@ def _replay(path: Path, start_ms: int, how: _How) -> None:
     _run(ReplayApp(ReplayFeed(recording, start_ms=start_ms), how.look, start=how.start), how.size)
 
 
+def _reach(address: str | None, config: Path | None) -> list[str]:
+    options = [f"--url={address}"] if address is not None else []
+    return options + ([f"--config={config.absolute()}"] if config is not None else [])
+
+
 def _live(addresses: Sequence[str] | None, role: str, acts_for: str, record: Path | None, how: _How) -> None:
     from tq.client.async_client import AsyncClient
     from tq.client.ssh_login import logged_in
@@ -229,9 +235,12 @@ def _live(addresses: Sequence[str] | None, role: str, acts_for: str, record: Pat
             feed = RecordingFeed(feed, Recorder(record, time.monotonic))
         asking = client(RECONNECT_SECONDS)
         if how.log_of_up is not None:
-            app: TopApp = OwnedApp(feed, how.look, asking, start=how.start, log_path=str(how.log_of_up))
+            app: TopApp = OwnedApp(
+                feed, how.look, asking, start=how.start, log_path=str(how.log_of_up), reach=how.reach
+            )
         else:
-            app = TopApp(feed, how.look, asking, start=how.start, is_local=not os.environ.get("TQ_DOOR"))
+            is_local = not os.environ.get("TQ_DOOR")
+            app = TopApp(feed, how.look, asking, start=how.start, is_local=is_local, reach=how.reach)
         _run(app, how.size)
 
 

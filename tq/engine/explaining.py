@@ -16,6 +16,7 @@ from tq.model.durations import format_ms
 from tq.model.ids import format_id
 from tq.model.insight import Because, Explanation, Reason
 from tq.model.replies import WhyReply
+from tq.model.shell import command
 from tq.model.task import AttemptRecord, State, tier_of
 
 NAMES_MAX = 5
@@ -110,7 +111,7 @@ def _paused(ledger: Ledger, record: Record, now_ms: int) -> Reason | None:
     return Reason(
         code=Because.QUEUE_PAUSED,
         text=f"queue {row.name!r} was paused {_length(now_ms - row.paused_at_ms)} ago{who}{note}",
-        hint=f"tq queue resume {row.name}",
+        hint=command("tq queue resume", row.name),
         since_ms=row.paused_at_ms,
         who=row.paused_by,
         note=row.pause_reason,
@@ -206,10 +207,11 @@ def _full(full: list[Worker], now_ms: int) -> Reason:
     loads = [f"{worker.hello.name} ({len(worker.leases)}/{worker.hello.concurrency})" for worker in full[:NAMES_MAX]]
     verb = "has been" if len(full) == 1 else "have been"
     since = f" for {_length(now_ms - since_ms)}" if since_ms else ""
+    show = command("tq worker show", full[0].hello.name)
     return Reason(
         code=Because.WORKERS_FULL,
         text=f"{_all_of(full)} that can run it {verb} full{since}: {', '.join(loads)}",
-        hint=f"tq worker show {full[0].hello.name} shows what they run; more workers, or more --concurrency, help",
+        hint=f"{show} shows what they run; more workers, or more --concurrency, help",
         since_ms=since_ms,
         count=len(full),
         workers=_names(full),
@@ -228,7 +230,7 @@ def _not_asking(idle: list[Worker]) -> Reason:
     return Reason(
         code=Because.WORKERS_NOT_ASKING,
         text="workers that can run it have room, but ask for no tasks at this moment" + (f": {said}" if said else ""),
-        hint=f"tq worker show {idle[0].hello.name}",
+        hint=command("tq worker show", idle[0].hello.name),
         count=len(idle),
         note=said,
         workers=_names(idle),

@@ -22,7 +22,7 @@ from tq.tui.figures import length
 from tq.tui.resubmitting import resubmit_many, resubmit_one
 from tq.tui.screens.base import Selection
 from tq.tui.screens.confirm import Answer, Confirm, Question
-from tq.tui.shell import command, each, words_of
+from tq.tui.shell import Command, each, one_each, words_of
 
 if TYPE_CHECKING:
     from tq.tui.app import TopApp
@@ -96,7 +96,8 @@ class Acting:
         tier = self.tier(action, selection)
         answer = Answer("", 0)
         if tier is not Tier.AT_ONCE:
-            question = _question(action, selection, prepared, tier, self._top.now_ms)
+            typed = command_of(action, selection).text(self._top.reach)
+            question = _question(action, selection, prepared, tier, typed, self._top.now_ms)
             given = await self.ask(question, prepared.expires_at_ms)
             if given is None:
                 return
@@ -135,7 +136,7 @@ class Acting:
         if self.tier(HOLD, selection) is not Tier.AT_ONCE:
             facts = _named(names)
             what = f"{len(names)} queues" if len(names) > 1 else "this queue"
-            typed = each(f"tq queue {'pause' if free else 'resume'}", names)
+            typed = each(one_each(f"tq queue {'pause' if free else 'resume'}", names), self._top.reach)
             answer = await self.ask(Question(f"{verb.capitalize()} {what}?", facts, verb, typed))
             if answer is None:
                 return
@@ -157,7 +158,8 @@ class Acting:
         ]
         number = len(selection.ids)
         title = f"Drain {number:,} worker process{'' if number == 1 else 'es'}?"
-        answer = await self.ask(Question(title, facts, "drain", each(DRAIN.command, selection.ids)))
+        typed = each(one_each(DRAIN.command, selection.ids), self._top.reach)
+        answer = await self.ask(Question(title, facts, "drain", typed))
         if answer is None:
             return
         for one in selection.ids:
@@ -168,7 +170,8 @@ class Acting:
         names = [one[:8] for one in selection.ids]
         facts = [*_named(names), Cell("What was done stays done, and can be undone.", "dim")]
         what = f"operation {names[0]}" if len(names) == 1 else f"{len(names)} operations"
-        answer = await self.ask(Question(f"Stop {what}?", facts, "stop", each("tq op cancel", selection.ids)))
+        typed = each(one_each("tq op cancel", selection.ids), self._top.reach)
+        answer = await self.ask(Question(f"Stop {what}?", facts, "stop", typed))
         if answer is None:
             return
         for one in selection.ids:
@@ -187,7 +190,8 @@ class Acting:
             Cell("and it does not run.", "dim"),
         ]
         what = f"operation {wanted[0][:8]}" if len(wanted) == 1 else f"{len(wanted)} operations"
-        answer = await self.ask(Question(f"Undo {what}?", facts, "undo", each(UNDO.command, wanted)))
+        typed = each(one_each(UNDO.command, wanted), self._top.reach)
+        answer = await self.ask(Question(f"Undo {what}?", facts, "undo", typed))
         if answer is None:
             return
         undoing = [await client.undo(one, answer.reason) for one in wanted]
@@ -215,11 +219,11 @@ def queue_term(names: Sequence[str]) -> str:
     return TextTerm(Field.QUEUE, tuple(Pattern((name,)) for name in names)).text
 
 
-def command_of(action: Action, selection: Selection) -> str:
+def command_of(action: Action, selection: Selection) -> Command:
     """The command that does the same to the same tasks."""
     selector, ids = set_of(selection)
     verb = "tq resubmit" if action is RESUBMIT and not selection.is_one else action.command
-    return command(verb, *(words_of(selector) if selector else ids))
+    return Command(verb, words_of(selector) if selector else ids)
 
 
 def _named(names: Sequence[str]) -> list[Cell]:
@@ -229,9 +233,11 @@ def _named(names: Sequence[str]) -> list[Cell]:
     return facts
 
 
-def _question(action: Action, selection: Selection, prepared: Prepared, tier: Tier, now_ms: int) -> Question:
+def _question(
+    action: Action, selection: Selection, prepared: Prepared, tier: Tier, typed: str, now_ms: int
+) -> Question:
     """What is asked before something is done to tasks; the facts in the order of their weight, for where there is no
-    room for all of them."""
+    room for all of them. `typed`: the command that does the same."""
     selector, _ = set_of(selection)
     queues = ", ".join(f"{plain(one.queue)} {one.count:,}" for one in prepared.queues[:NAMED_MAX])
     if len(prepared.queues) > NAMED_MAX:
@@ -259,7 +265,7 @@ def _question(action: Action, selection: Selection, prepared: Prepared, tier: Ti
         title=f"{action.label.capitalize()} {prepared.count:,} task{'' if prepared.count == 1 else 's'}?",
         facts=facts,
         verb=action.label,
-        command=command_of(action, selection),
+        command=typed,
         word=word,
         rate=prepared.rate,
         needs_reason=tier is Tier.TYPE,

@@ -6,7 +6,7 @@ The broker decides everything; the dashboard shows what the broker says and asks
 import asyncio
 import signal
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import ClassVar, NamedTuple
 
 from textual import work
@@ -92,6 +92,7 @@ class TopApp(App[None]):
         *,
         start: Place = HOME,
         is_local: bool = True,
+        reach: Sequence[str] = (),
     ) -> None:
         """
         Args:
@@ -99,6 +100,7 @@ class TopApp(App[None]):
             clock: seconds, for how long ago a frame came.
             start: what is shown first.
             is_local: whether who looks sits at this machine: an editor may be started. Not behind a door.
+            reach: the options of tq that name this broker, for commands that are copied; none: it is the default one.
         """
         super().__init__()
         self.feed = feed
@@ -107,6 +109,7 @@ class TopApp(App[None]):
         self.mirror = Mirror()
         self.greeting: Greeting | None = None
         self.is_local = is_local
+        self.reach = tuple(reach)
         self.acting = Acting(self)
         self.link = Link(clock)
         self._clock = clock
@@ -348,7 +351,7 @@ class TopApp(App[None]):
     def action_copy_command(self) -> None:
         """Copy the command that prints what this screen shows."""
         if self.here is not None:
-            self.copy(self.here.command)
+            self.copy(self.here.command.text(self.reach))
 
     def copy(self, text: str) -> None:
         """Put text on the clipboard of the terminal (OSC 52), and say so."""

@@ -1,9 +1,10 @@
 """What can be typed after `:`. Each word goes somewhere; nothing here changes anything in the broker."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from tq.model.errors import InvalidArgument
+from tq.model.selector import Field, literal_term
 
 
 class Place(NamedTuple):
@@ -27,13 +28,17 @@ class Word(NamedTuple):
     is_optional: bool = False
     verb: tuple[str, ...] = ()
     """The verb of tq that prints the same; empty: there is none."""
-    form: str = "{}"
+    form: Callable[[str], str] = str
     """What follows the word, as the verb takes it."""
+
+
+def _waiting_in(queue: str) -> str:
+    return f"{literal_term(Field.QUEUE, queue).text} state:pending,failed"
 
 
 WORDS = (
     Word(("queues", "q", "1"), "queues", "", "all queues", verb=("queue", "list")),
-    Word(("queue",), "queue", "queue", "one queue", verb=("task", "list"), form='queue:"{}" state:pending,failed'),
+    Word(("queue",), "queue", "queue", "one queue", verb=("task", "list"), form=_waiting_in),
     Word(("workers", "w", "2"), "workers", "", "all workers", verb=("worker", "list")),
     Word(("worker",), "worker", "worker", "one worker", verb=("worker", "show")),
     Word(("dead", "d", "3"), "dead", "selector", "dead letters by error", is_optional=True, verb=("dead", "groups")),
@@ -76,7 +81,7 @@ def verb_of(place: Place) -> list[str]:
     word = next((word for word in WORDS if word.screen == place.screen and word.verb), None)
     if word is None:
         return []
-    return [*word.verb, "--", word.form.format(place.argument)] if place.argument else list(word.verb)
+    return [*word.verb, "--", word.form(place.argument)] if place.argument else list(word.verb)
 
 
 def completions(line: str, queues: Iterable[str], workers: Iterable[str]) -> list[str]:

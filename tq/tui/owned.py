@@ -1,7 +1,7 @@
 """The dashboard that belongs to a `tq up`, which has the broker and its workers and started this process for it."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -35,9 +35,10 @@ class OwnedApp(TopApp):
         *,
         log_path: str,
         start: Place = HOME,
+        reach: Sequence[str] = (),
         parent: Callable[[], int] = os.getppid,
     ) -> None:
-        super().__init__(feed, look, client, start=start)
+        super().__init__(feed, look, client, start=start, reach=reach)
         self._log_path = log_path
         self._owner_now = parent
         self._owner = parent()

@@ -1,6 +1,7 @@
 """From the key E to a new task: the old one is read and corrected, the correction checked and shown, and then it is
 asked. Of many tasks at once only queue, priority and delay are changed."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from tq.client.async_client import AsyncClient
@@ -14,7 +15,7 @@ from tq.tui.columns import Cell
 from tq.tui.screens.base import Selection
 from tq.tui.screens.confirm import Answer, Question
 from tq.tui.screens.edit import Correction, Draft, Edit
-from tq.tui.shell import command, words_of
+from tq.tui.shell import Command, words_of
 from tq.views.corrections import Payload, check, corrected, diff, editable
 
 if TYPE_CHECKING:
@@ -49,11 +50,11 @@ async def resubmit_one(top: "TopApp", acting: "Acting", client: AsyncClient, tas
             f"task {task_id} is {task.state.value}: only ended tasks are resubmitted", hint="X cancels it first"
         )
     old = Old(task, await client.signature(task.task_type))
-    draft = draft_of(old)
+    draft = draft_of(old, top.reach)
 
     async def submit(correction: Correction) -> bool:
         new = corrected_payload(old, draft, correction)
-        answer = await acting.ask(one_question(old, new, correction))
+        answer = await acting.ask(one_question(old, new, correction, top.reach))
         if answer is None:
             return False
         has_other = new != old.payload
@@ -91,7 +92,7 @@ async def resubmit_many(top: "TopApp", acting: "Acting", client: AsyncClient, se
             f"Resubmit {prepared.count:,} task{'' if prepared.count == 1 else 's'}?",
             facts,
             "resubmit",
-            command("tq resubmit", *words, *_options(correction)),
+            Command("tq resubmit", words, _options(correction)).text(top.reach),
             rate=prepared.rate,
         )
         answer: Answer | None = await acting.ask(question, prepared.expires_at_ms)
@@ -105,8 +106,8 @@ async def resubmit_many(top: "TopApp", acting: "Acting", client: AsyncClient, se
     await top.push_screen_wait(Edit(draft, submit, has_editor=False))
 
 
-def draft_of(old: Old) -> Draft:
-    """What is shown to be corrected."""
+def draft_of(old: Old, reach: Sequence[str]) -> Draft:
+    """What is shown to be corrected. `reach`: the options that name the broker."""
     task = old.task
     title = f"Resubmit {task.task_type}  {format_id(task.id)}  from queue {task.queue}, priority {task.priority}"
     takes = f"takes {old.signature}" if old.signature is not None else "no connected worker says what it takes"
@@ -116,7 +117,7 @@ def draft_of(old: Old) -> Draft:
     except InvalidArgument as refusal:
         return Draft(title, f"{refusal.message}{before}")
     if len(text) > EDIT_CHARS_MAX:
-        verb = command("tq task resubmit --edit", format_id(task.id))
+        verb = Command("tq task resubmit --edit", (format_id(task.id),)).text(reach)
         return Draft(title, f"the payload is too long to be edited here: {verb}{before}")
     return Draft(title, f"{takes}{before}", text, ".txt" if old.payload.form == "text" else ".json")
 
@@ -135,20 +136,19 @@ def corrected_payload(old: Old, draft: Draft, correction: Correction) -> Payload
     return new
 
 
-def one_question(old: Old, new: Payload, correction: Correction) -> Question:
+def one_question(old: Old, new: Payload, correction: Correction, reach: Sequence[str]) -> Question:
     """What is asked: all that is different in the new task."""
     looks = {"-": "bad", "+": "good"}
     changes = [Cell(f"  {plain(line)}", looks.get(line[:1], "dim")) for line in diff(old.payload, new)]
     facts = [*_moves(correction, old.task), *changes]
     if not facts:
         facts = [Cell("  Nothing is changed: the same again.")]
-    payload = []
+    options = []
     if new != old.payload and correction.text is not None:
-        payload = ["--payload" if new.form == "text" else "--args", correction.text]
-    words = [format_id(old.task.id), *payload, *_options(correction)]
-    return Question(
-        f"Resubmit {old.task.task_type} as a new task?", facts, "resubmit", command("tq task resubmit", *words)
-    )
+        options += [f"{'--payload' if new.form == 'text' else '--args'}={correction.text}"]
+        options += [f"--content-type={new.content_type}"] if new.form == "text" and new.content_type else []
+    line = Command("tq task resubmit", (format_id(old.task.id),), [*options, *_options(correction)])
+    return Question(f"Resubmit {old.task.task_type} as a new task?", facts, "resubmit", line.text(reach))
 
 
 def _moves(correction: Correction, task: TaskView | None = None) -> list[Cell]:
@@ -170,6 +170,6 @@ def _moves(correction: Correction, task: TaskView | None = None) -> list[Cell]:
 
 def _options(correction: Correction) -> list[str]:
     queue, priority, delay_ms = correction.overrides.queue, correction.overrides.priority, correction.overrides.delay_ms
-    words = ["--queue", queue] if queue is not None else []
-    words += ["--priority", str(priority)] if priority is not None else []
-    return words + (["--delay", correction.delay] if delay_ms else [])
+    words = [f"--queue={queue}"] if queue is not None else []
+    words += [f"--priority={priority}"] if priority is not None else []
+    return words + ([f"--delay={correction.delay}"] if delay_ms else [])

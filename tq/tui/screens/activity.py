@@ -13,6 +13,7 @@ from tq.tui.mirror import Changed, Mirror
 from tq.tui.names import name_filter
 from tq.tui.screens.listing import ListScreen, Order
 from tq.tui.screens.queues import event_line, shown_target
+from tq.tui.shell import Command
 from tq.tui.widgets.lines import Lines
 
 COLUMNS = (
@@ -87,9 +88,9 @@ class ActivityScreen(ListScreen[Operation]):
         return ("ops", "events")
 
     @property
-    def command(self) -> str:
+    def command(self) -> Command:
         """The same, printed."""
-        return "tq op list"
+        return Command("tq op list")
 
     @property
     def filter_hint(self) -> str:

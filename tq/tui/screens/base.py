@@ -16,6 +16,7 @@ from textual.worker import Worker
 
 from tq.tui.actions import ACTIONS, UNDO, Action, Target
 from tq.tui.mirror import Changed, Mirror
+from tq.tui.shell import Command
 from tq.tui.widgets.footer import Footer, Hint
 from tq.tui.widgets.header import Header
 from tq.tui.widgets.prompt import Prompt
@@ -91,7 +92,7 @@ class TopScreen(Screen[None]):
         return ()
 
     @property
-    def command(self) -> str:
+    def command(self) -> Command:
         """The command that prints the same."""
         raise NotImplementedError
 

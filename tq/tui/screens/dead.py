@@ -12,7 +12,7 @@ from tq.tui.mirror import Changed, Mirror
 from tq.tui.rows import Id
 from tq.tui.screens.base import Selection
 from tq.tui.screens.listing import ListScreen, Order
-from tq.tui.shell import command, words_of
+from tq.tui.shell import Command, words_of
 from tq.tui.widgets.table import VTable
 
 COLUMNS = (
@@ -79,9 +79,9 @@ class DeadScreen(ListScreen[FailureGroup]):
         return (f"groups:{self._filter}" if self._filter else "groups",)
 
     @property
-    def command(self) -> str:
+    def command(self) -> Command:
         """The same, printed."""
-        return command("tq dead groups", *words_of(self._filter))
+        return Command("tq dead groups", words_of(self._filter))
 
     @property
     def filter_hint(self) -> str:

@@ -24,6 +24,7 @@ from tq.tui.feed import Facts, Greeting
 from tq.tui.figures import clock, length, since
 from tq.tui.mirror import Changed, Mirror
 from tq.tui.screens.base import TopScreen
+from tq.tui.shell import Command
 from tq.tui.widgets.footer import Hint
 
 REQUESTS = 5
@@ -118,9 +119,9 @@ class DoctorScreen(TopScreen):
         return "doctor"
 
     @property
-    def command(self) -> str:
+    def command(self) -> Command:
         """The broker's part of it, printed."""
-        return "tq stats"
+        return Command("tq stats")
 
     def body(self) -> ComposeResult:
         """One text."""

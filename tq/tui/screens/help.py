@@ -80,7 +80,7 @@ def help_text(under: TopScreen, top: "TopApp") -> Text:
     _section(text, "Look", (*LOOKING, *top.time_keys))
     _section(text, "Pick", PICKING)
     _section(text, "After :", [(" ".join((word.names[0], word.takes.upper())), word.help) for word in WORDS])
-    text.append(f"\nThe same in a shell: {under.command}\n", "bold")
+    text.append(f"\nThe same in a shell: {under.command.text(top.reach)}\n", "bold")
     return text
 
 

@@ -18,7 +18,7 @@ from tq.tui.glyphs import Glyphs, sparkline
 from tq.tui.mirror import Changed, Mirror
 from tq.tui.screens.base import Selection, fetching
 from tq.tui.screens.tasks import TasksScreen
-from tq.tui.shell import command, words_of
+from tq.tui.shell import Command, words_of
 from tq.tui.widgets.footer import Hint
 from tq.tui.widgets.lines import Lines
 
@@ -104,9 +104,9 @@ class QueueScreen(TasksScreen):
         return (f"queue:{self.queue}", "queues")
 
     @property
-    def command(self) -> str:
+    def command(self) -> Command:
         """The same, printed."""
-        return command("tq task list", *words_of(self._selector()))
+        return Command("tq task list", words_of(self._selector()))
 
     @property
     def targets(self) -> tuple[Target, ...]:

@@ -19,6 +19,7 @@ from tq.tui.mirror import Changed, Mirror
 from tq.tui.names import name_filter
 from tq.tui.screens.base import fetching
 from tq.tui.screens.listing import LOWEST_LINES, ListScreen, Order
+from tq.tui.shell import Command
 from tq.tui.widgets.footer import Hint
 from tq.tui.widgets.lines import Lines
 
@@ -184,9 +185,9 @@ class QueuesScreen(ListScreen[QueueLive]):
         return ("queues", "events", "ops")
 
     @property
-    def command(self) -> str:
+    def command(self) -> Command:
         """The same, printed."""
-        return "tq queue list"
+        return Command("tq queue list")
 
     @property
     def filter_hint(self) -> str:

@@ -21,6 +21,7 @@ from tq.tui.actions import Target
 from tq.tui.commandline import Place
 from tq.tui.mirror import Changed, Mirror
 from tq.tui.screens.base import Selection, TopScreen, fetching, only
+from tq.tui.shell import Command
 from tq.tui.widgets.footer import Hint
 
 SECTIONS = ("facts", "attempts", "bodies", "stack", "trace", "log")
@@ -93,9 +94,9 @@ class TaskScreen(TopScreen):
         return (f"task:{self.task_id}",)
 
     @property
-    def command(self) -> str:
+    def command(self) -> Command:
         """The same, printed."""
-        return f"tq task get {self.task_id}"
+        return Command("tq task get", (self.task_id,))
 
     @property
     def targets(self) -> tuple[Target, ...]:

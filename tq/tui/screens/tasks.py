@@ -17,7 +17,7 @@ from tq.tui.glyphs import Glyphs
 from tq.tui.mirror import Changed, Mirror
 from tq.tui.screens.base import Selection, fetching
 from tq.tui.screens.listing import ListScreen, Order, count_lines
-from tq.tui.shell import command, words_of
+from tq.tui.shell import Command, words_of
 from tq.tui.widgets.footer import Hint
 from tq.tui.widgets.lines import Lines
 from tq.views.errors import summary_error
@@ -106,9 +106,9 @@ class TasksScreen(ListScreen[TaskSummary]):
         return f"tasks{self.suffix}"
 
     @property
-    def command(self) -> str:
+    def command(self) -> Command:
         """The same, printed."""
-        return command("tq task list", *words_of(self._filter))
+        return Command("tq task list", words_of(self._filter))
 
     @property
     def filter_hint(self) -> str:

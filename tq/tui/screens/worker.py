@@ -16,6 +16,7 @@ from tq.tui.mirror import Changed, Mirror
 from tq.tui.names import name_filter
 from tq.tui.screens.base import Selection, fetching
 from tq.tui.screens.listing import ListScreen, Order
+from tq.tui.shell import Command
 from tq.tui.widgets.lines import Lines
 
 REFRESH_MS = 1_000
@@ -103,9 +104,9 @@ class WorkerScreen(ListScreen[HeldTask]):
         return ("workers",)
 
     @property
-    def command(self) -> str:
+    def command(self) -> Command:
         """The same, printed."""
-        return f"tq worker show {self.worker_id[:12]}"
+        return Command("tq worker show", (self.worker_id[:12],))
 
     @property
     def targets(self) -> tuple[Target, ...]:

@@ -11,6 +11,7 @@ from tq.tui.mirror import Changed, Mirror
 from tq.tui.names import name_filter
 from tq.tui.rows import Id
 from tq.tui.screens.listing import ListScreen, Order
+from tq.tui.shell import Command
 
 SILENT_MS = 30_000
 """A worker that was not heard of for this long is shown as such; the broker gives it up at three missed heartbeats."""
@@ -90,9 +91,9 @@ class WorkersScreen(ListScreen[WorkerLive]):
         return (f"workers:{self._order.name}",)
 
     @property
-    def command(self) -> str:
+    def command(self) -> Command:
         """The same, printed."""
-        return "tq worker list"
+        return Command("tq worker list")
 
     @property
     def filter_hint(self) -> str:
