@@ -18,6 +18,8 @@ ROOT = Path(__file__).parents[2]
 APP = "tests.cli.handlers:app"
 SCREEN, LEFT = "\x1b[?1049h", "\x1b[?1049l"
 """Into the alternate screen, and out of it."""
+WORKER = "workers 1 "
+"""What the first screen says as soon as there is one."""
 
 
 @contextlib.contextmanager
@@ -44,7 +46,7 @@ def _runs_a_task(tmp_path: Path) -> bool:
 
 def test_it_opens_and_quitting_asks_and_stop_drains(tmp_path: Path) -> None:
     with _up(tmp_path, APP) as terminal:
-        terminal.read_until("worker_connected")  # in the activity on the screen: nothing is logged on the terminal
+        terminal.read_until(WORKER)  # on the screen: nothing is logged on the terminal
         terminal.type("q")
         asked = terminal.read_until("Stop the broker and its workers?")
         terminal.type("s")
@@ -63,7 +65,7 @@ def test_it_opens_and_quitting_asks_and_stop_drains(tmp_path: Path) -> None:
 def test_keep_leaves_them_running_without_the_dashboard_until_ctrl_c(tmp_path: Path) -> None:
     with _up(tmp_path, APP) as terminal:
         before = terminal.modes
-        terminal.read_until("worker_connected")
+        terminal.read_until(WORKER)
         terminal.type("q")
         terminal.read_until("Stop the broker and its workers?")
         terminal.type("k")
@@ -81,7 +83,7 @@ def test_keep_leaves_them_running_without_the_dashboard_until_ctrl_c(tmp_path: P
 
 def test_back_is_where_enter_leads_and_ctrl_c_in_the_dashboard_stops_everything(tmp_path: Path) -> None:
     with _up(tmp_path, APP) as terminal:
-        terminal.read_until("worker_connected")
+        terminal.read_until(WORKER)
         terminal.type(":quit\r")
         terminal.read_until("Stop the broker and its workers?")
         terminal.type("\r")
@@ -98,7 +100,7 @@ def test_back_is_where_enter_leads_and_ctrl_c_in_the_dashboard_stops_everything(
 def test_sigterm_gives_the_terminal_back_and_drains(tmp_path: Path) -> None:
     with _up(tmp_path, APP) as terminal:
         before = terminal.modes
-        terminal.read_until("worker_connected")
+        terminal.read_until(WORKER)
         terminal.process.send_signal(signal.SIGTERM)
         terminal.read_until("Stopping")
         after = terminal.modes
@@ -112,7 +114,7 @@ def test_sigterm_gives_the_terminal_back_and_drains(tmp_path: Path) -> None:
 def test_a_dashboard_that_is_killed_leaves_the_terminal_usable_and_the_broker_up(tmp_path: Path) -> None:
     with _up(tmp_path, APP) as terminal:
         before = terminal.modes
-        terminal.read_until("worker_connected")
+        terminal.read_until(WORKER)
         _dashboard_of(terminal).kill()
         terminal.read_until("has ended unexpectedly")
         terminal.read_until("tq top unix://")
@@ -137,7 +139,7 @@ def test_an_application_that_is_not_there_is_said_after_the_dashboard_has_gone(t
 
 def test_when_it_is_killed_the_dashboard_ends_too(tmp_path: Path) -> None:
     with _up(tmp_path, APP) as terminal:
-        terminal.read_until("worker_connected")
+        terminal.read_until(WORKER)
         children = psutil.Process(terminal.process.pid).children(recursive=True)
         terminal.process.kill()
         _, alive = psutil.wait_procs(children, timeout=60)
