@@ -52,7 +52,9 @@ class Stream:
     is made again, and the stream goes on where it was. Waiting for an update may be cancelled, and tried again.
     """
 
-    def __init__(self, make_link: Callable[..., Link], scopes: list[Scope], hz: float) -> None:
+    def __init__(
+        self, make_link: Callable[..., Link], scopes: list[Scope], hz: float, after: tuple[str, int] = ("", 0)
+    ) -> None:
         """For `AsyncClient.watch`, which see."""
         self._link = make_link(on_push=self._on_push)
         self._scopes = [scope.text for scope in scopes]
@@ -62,7 +64,9 @@ class Stream:
         self._frames: deque[WatchFrame] = deque()
         self._arrived = asyncio.Event()
         self._connection: Connection | None = None
-        self._boot_id, self._seq = "", 0
+        self._boot_id, self._seq = after
+        if after[0]:
+            self._images = {scope: {} for scope in self._scopes}  # what was there before, the caller has
         self._owes_credit = False
         self._is_turned = False
 
@@ -213,19 +217,21 @@ def parse_scopes(scopes: Sequence[str]) -> list[Scope]:
 class AsyncWatching(Asking):
     """Looking on, for AsyncClient."""
 
-    def watch(self, *scopes: str, hz: float = 2.0) -> Stream:
+    def watch(self, *scopes: str, hz: float = 2.0, after: tuple[str, int] = ("", 0)) -> Stream:
         """What is new in these scopes, live.
 
         Args:
             scopes: such as "totals", "queues", "queue:mail"; docs/watching.md has all of them.
             hz: updates a second at most, above 0 and up to 10.
+            after: `boot_id` and `seq` of an update of the same scopes, to go on from there: where the broker still can,
+                the first update brings what has changed since, and `rows` knows of that alone.
 
         Raises:
             InvalidArgument: one of the scopes is none, or too many.
         """
         if not 0 < hz <= HZ_MAX:
             raise InvalidArgument(f"{hz:g} updates a second", hint=f"more than 0, up to {HZ_MAX:g}")
-        return Stream(self._make_link, parse_scopes(scopes), hz)
+        return Stream(self._make_link, parse_scopes(scopes), hz, after)
 
     async def history(self, *queues: str, by_minute: bool = False, since_ms: int = 0) -> dict[str, list[HistoryPoint]]:
         """What queues did in the last five minutes, second by second; the seconds in which nothing changed left out.

@@ -15,7 +15,7 @@ from tq.model.history import HistoryPoint
 from tq.model.ids import format_id
 from tq.model.insight import Explanation, HeldTask, LogLine, Reason, TaskStack, WorkerView
 from tq.model.operations import Operation
-from tq.model.replies import Prepared, StatsReply
+from tq.model.replies import Affected, Prepared, StatsReply
 from tq.model.signatures import TaskSignature
 from tq.model.stats import QueueStats, WorkerInfo
 from tq.model.task import Outcome, State, TaskSummary, TaskView, tier_of
@@ -81,6 +81,11 @@ def outcome_record(outcome: Outcome) -> dict[str, object]:
         "reason": outcome.reason,
         "error": msgspec.structs.asdict(outcome.error) if outcome.error else None,
     }
+
+
+def affected_record(affected: Affected) -> dict[str, object]:
+    """The JSON of how many something was done to."""
+    return {"count": affected.count, "skipped": affected.skipped}
 
 
 def queue_record(queue: QueueStats) -> dict[str, object]:

@@ -10,13 +10,14 @@ import structlog
 import uvicorn
 
 from tq.client.async_client import AsyncClient
+from tq.edges.gateway import Caller, Gateway
 from tq.edges.rest.app import make_app
-from tq.edges.rest.port import Caller
+from tq.edges.rest.live import Streams
 
 MAX_BODY_BYTES = 4 << 20
 
 
-class PlainGateway:
+class PlainGateway(Gateway):
     """A connection for each token."""
 
     def __init__(self, address: str) -> None:
@@ -41,22 +42,27 @@ class PlainGateway:
 def serving(address: str) -> Iterator[str]:
     """Where the edge listens, over the broker at `address`."""
     gateway = PlainGateway(address)
-    app = make_app(gateway, structlog.get_logger(), max_body_bytes=MAX_BODY_BYTES)
+    streams = Streams()
+    app = make_app(gateway, structlog.get_logger(), streams, max_body_bytes=MAX_BODY_BYTES)
     config = uvicorn.Config(app, port=0, http="httptools", log_level="error", access_log=False, lifespan="off")
     server = uvicorn.Server(config)
     socket = config.bind_socket()
+
+    loop = asyncio.new_event_loop()
 
     async def run() -> None:
         await server.serve([socket])
         await gateway.close()
 
-    thread = threading.Thread(target=lambda: asyncio.run(run()))
+    thread = threading.Thread(target=lambda: loop.run_until_complete(run()))
     thread.start()
     try:
         yield f"http://127.0.0.1:{socket.getsockname()[1]}"
     finally:
+        loop.call_soon_threadsafe(streams.ending.set)
         server.should_exit = True
         thread.join(30)
+        loop.close()
         socket.close()
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from litestar import Request
 
+from tq.edges.gateway import Caller
 from tq.edges.rest.callers import caller_of, is_loopback, while_connected
-from tq.edges.rest.port import Caller
 from tq.edges.rest.problems import Unauthenticated
 from tq.model.errors import ConnectionLost
 

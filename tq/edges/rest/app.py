@@ -5,31 +5,43 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
+from litestar.types import ASGIApp, Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
 
-from tq.edges.rest import broker, tasks
+from tq.edges.gateway import Gateway
+from tq.edges.rest import access, broker, dead, live, operations, queues, tasks, workers
 from tq.edges.rest.answers import encode
 from tq.edges.rest.callers import provide_client
+from tq.edges.rest.live import Streams
 from tq.edges.rest.metrics_page import show_metrics
-from tq.edges.rest.port import Gateway
 from tq.edges.rest.problems import of_defect, of_http_error, of_tq_error
-from tq.edges.rest.routing import check_request
+from tq.edges.rest.routing import check_request, keep_slashes
 from tq.edges.rest.schema import make_document
 from tq.model.errors import TqError
 
 PREFIX = "/api/v1"
-ROUTES: list[HTTPRouteHandler] = [*tasks.ROUTES, *broker.ROUTES]
+ROUTES: list[HTTPRouteHandler] = [
+    *tasks.ROUTES,
+    *queues.ROUTES,
+    *dead.ROUTES,
+    *operations.ROUTES,
+    *workers.ROUTES,
+    *broker.ROUTES,
+    *live.ROUTES,
+    *access.ROUTES,
+]
 
 OPENAPI_JSON = "application/vnd.oai.openapi+json"
 _HEADERS = {"X-Content-Type-Options": "nosniff"}
 
 
-def make_app(gateway: Gateway, log: FilteringBoundLogger, *, max_body_bytes: int) -> Litestar:
+def make_app(gateway: Gateway, log: FilteringBoundLogger, streams: Streams, *, max_body_bytes: int) -> ASGIApp:
     """The application.
 
     Args:
         gateway: the way to the broker.
         log: gets `rest_defect` for what is a bug of tq.
+        streams: those of /watch; the server ends them before it waits for the answers that are on their way.
         max_body_bytes: of a request; a larger one is answered with PAYLOAD_TOO_LARGE.
     """
     api = Router(
@@ -44,7 +56,7 @@ def make_app(gateway: Gateway, log: FilteringBoundLogger, *, max_body_bytes: int
     def show_schema() -> Response[bytes]:
         return Response(document, media_type=OPENAPI_JSON)
 
-    return Litestar(
+    app = Litestar(
         [api, show_schema, show_metrics],
         dependencies={"gateway": Provide(lambda: gateway, sync_to_thread=False)},
         exception_handlers={TqError: of_tq_error, HTTPException: of_http_error, Exception: of_defect},
@@ -52,7 +64,13 @@ def make_app(gateway: Gateway, log: FilteringBoundLogger, *, max_body_bytes: int
         response_headers=_HEADERS,
         openapi_config=None,
         logging_config=None,
-        state=State({"log": log}),
+        state=State({"log": log, "streams": streams}),
         debug=False,
         pdb_on_exception=False,
     )
+
+    async def edge(scope: Scope, receive: Receive, send: Send) -> None:
+        keep_slashes(scope)
+        await app(scope, receive, send)
+
+    return edge

@@ -10,9 +10,12 @@ from msgspec import Meta
 
 from tq.client.task import Task
 from tq.model.commands import BATCH_MAX
+from tq.model.durations import duration_ms
 from tq.model.errors import InvalidArgument
 from tq.model.names import KEY_BYTES_MAX, NAME_BYTES_MAX, TAGS_MAX
+from tq.model.operations import RATE, RATE_MAX, UNDO_RATE, Overrides
 from tq.model.priorities import NAMED
+from tq.model.selector import SELECTOR_CHARS_MAX
 from tq.model.signatures import TaskSignature
 from tq.model.task import MAX_CRASHES_MAX, MAX_RETRIES_MAX, NORMAL, PRIORITY_MAX, RetryPolicy, TaskView
 from tq.views.corrections import Payload, check, given_as
@@ -204,3 +207,76 @@ class Resubmission(Reasoned, frozen=True):
         if signature is not None:
             check(signature, new)
         return new
+
+
+class Started(Reasoned, frozen=True):
+    """How an operation is started. What it does goes on by itself."""
+
+    rate: Annotated[int, Meta(ge=1, le=RATE_MAX, description="tasks a second")] = RATE
+
+
+class Undone(Reasoned, frozen=True):
+    """How an operation is taken back."""
+
+    rate: Annotated[int, Meta(ge=1, le=RATE_MAX, description="tasks a second")] = UNDO_RATE
+
+
+class Changes(Body, frozen=True):
+    """What a resubmit changes of every task; what is left out stays as it was."""
+
+    queue: Name | None = None
+    priority: Priority | None = None
+    delay: Duration = "0"
+
+
+class Preparation(Body, frozen=True):
+    """What is to be done, and to which tasks: a selector, or ids, or all."""
+
+    action: Annotated[
+        Literal["retry", "purge", "cancel", "resubmit"],
+        Meta(description="dead letters; what waits or is dead; what waits or runs; what has ended"),
+    ]
+    selector: Annotated[str, Meta(max_length=SELECTOR_CHARS_MAX)] = ""
+    task_ids: Annotated[list[Annotated[str, Meta(max_length=36)]], Meta(max_length=BATCH_MAX)] = []
+    is_all: Annotated[bool, Meta(description="all that there are: what an empty selector would mean")] = False
+    is_hard: Annotated[bool, Meta(description="of a purge: remove the records, for good")] = False
+    overrides: Changes = Changes()
+
+    def selector_text(self) -> str:
+        """The selector, empty for ids or all.
+
+        Raises:
+            InvalidArgument: nothing is named, or more than one of the three.
+        """
+        named = (bool(self.selector.strip()), bool(self.task_ids), self.is_all)
+        if sum(named) != 1:
+            raise InvalidArgument(
+                "name what to do it to, in one way: selector, task_ids or is_all", hint='all of them: {"is_all": true}'
+            )
+        return self.selector
+
+    def overrides_of_tasks(self) -> Overrides:
+        """The changes as they go to the broker.
+
+        Raises:
+            InvalidArgument: a priority or a delay that cannot be, or any for another action than resubmit.
+        """
+        if self.overrides == Changes():
+            return Overrides()
+        if self.action != "resubmit":
+            raise InvalidArgument(f"a {self.action} changes nothing of the tasks: leave overrides out")
+        priority = None if self.overrides.priority is None else priority_of(self.overrides.priority)
+        if priority is not None and not 0 <= priority <= PRIORITY_MAX:
+            raise InvalidArgument(f"priority {priority} is not from 0 to {PRIORITY_MAX}")
+        return Overrides(self.overrides.queue, priority, duration_ms(self.overrides.delay, "delay"))
+
+
+class WantedToken(Body, frozen=True):
+    """A token to be made."""
+
+    name: Annotated[Name, Meta(description="how the audit calls whoever shows it")]
+    role: Literal["viewer", "producer", "worker", "operator", "admin"]
+    queues: Annotated[
+        list[Name], Meta(max_length=100, description='good for these queues alone, such as "mail*"; empty: all')
+    ] = []
+    expires: Annotated[Duration | None, Meta(description="such as 90d; null: good until it is revoked")] = None

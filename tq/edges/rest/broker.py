@@ -6,10 +6,10 @@ from typing import Annotated, Any
 from litestar import Response
 from litestar.params import QueryParameter
 
+from tq.edges.gateway import Gateway
 from tq.edges.rest import documents
 from tq.edges.rest.answers import answer
 from tq.edges.rest.callers import Connected, TheGateway
-from tq.edges.rest.port import Gateway
 from tq.edges.rest.routing import Gives, route
 from tq.model.errors import TqError
 from tq.views.records import history_record, row_record, stats_record

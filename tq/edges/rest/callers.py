@@ -9,7 +9,7 @@ from litestar import Request
 from litestar.di import NamedDependency
 
 from tq.client.async_client import AsyncClient
-from tq.edges.rest.port import Caller, Gateway
+from tq.edges.gateway import Caller, Gateway
 from tq.edges.rest.problems import Unauthenticated
 from tq.model.errors import AccessDenied, ConnectionLost
 

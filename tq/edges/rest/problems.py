@@ -23,32 +23,31 @@ class Unauthenticated(AccessDenied):
     """Nobody is known by what the caller shows; the broker refused the greeting."""
 
 
-def problem(
-    request: Request[Any, Any, Any],
-    *,
-    status: int,
-    code: str,
-    title: str,
-    detail: str,
-    hint: str = "",
-    headers: dict[str, str] | None = None,
-) -> Response[Any]:
-    """A problem document. `title` is the same for all problems of a code, `detail` is about this one."""
-    document = {
-        "type": f"{TYPE_BASE}{code}",
-        "title": title,
-        "status": status,
-        "detail": detail,
-        "code": code,
-        "hint": hint,
-        "instance": request.url.path,
-    }
+def _problem(document: object, status: int, headers: dict[str, str]) -> Response[Any]:
     return Response(
         encode(document),
         status_code=status,
         media_type=PROBLEM_JSON,
-        headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **(headers or {})},
+        headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **headers},
     )
+
+
+def document_of(error: TqError, instance: str, status: int = 0) -> dict[str, object]:
+    """The problem document of an error.
+
+    Args:
+        instance: the path of the request.
+        status: another one than the table has.
+    """
+    return {
+        "type": f"{TYPE_BASE}{error.code}",
+        "title": title_of(type(error)),
+        "status": status or of_error(error).http,
+        "detail": error.message,
+        "code": error.code,
+        "hint": error.hint,
+        "instance": instance,
+    }
 
 
 def of_tq_error(request: Request[Any, Any, Any], error: TqError) -> Response[Any]:
@@ -60,15 +59,7 @@ def of_tq_error(request: Request[Any, Any, Any], error: TqError) -> Response[Any
         headers["WWW-Authenticate"] = 'Bearer realm="tq"'
     elif error.kind in (Kind.EXHAUSTED, Kind.UNAVAILABLE):
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    return problem(
-        request,
-        status=status,
-        code=error.code,
-        title=title_of(type(error)),
-        detail=error.message,
-        hint=error.hint,
-        headers=headers,
-    )
+    return _problem(document_of(error, request.url.path, status), status, headers)
 
 
 def of_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
@@ -82,15 +73,17 @@ def of_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Resp
         if error.status_code < 500:
             return of_tq_error(request, InvalidArgument(error.detail))
         return of_defect(request, error)
-    return problem(
-        request,
-        status=error.status_code,
-        code=code,
-        title=_HTTP_TITLES[code],
-        detail=f"{request.method} {preview(request.url.path, 200)}: {_HTTP_TITLES[code].lower()}",
-        hint="all that there is: /schema",
-        headers={name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"},
-    )
+    document = {
+        "type": f"{TYPE_BASE}{code}",
+        "title": _HTTP_TITLES[code],
+        "status": error.status_code,
+        "detail": f"{request.method} {preview(request.url.path, 200)}: {_HTTP_TITLES[code].lower()}",
+        "code": code,
+        "hint": "all that there is: /schema",
+        "instance": request.url.path,
+    }
+    allowed = {name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"}
+    return _problem(document, error.status_code, allowed)
 
 
 def of_defect(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:

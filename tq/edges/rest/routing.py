@@ -4,8 +4,10 @@ The document at /schema is made of it, and requests are held to it before they r
 """
 
 import inspect
+import re
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeVar, get_args, get_origin
+from urllib.parse import quote, unquote
 
 import msgspec
 from litestar.connection import ASGIConnection
@@ -13,6 +15,7 @@ from litestar.enums import ParamType
 from litestar.exceptions import HTTPException
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.params import ParameterKwarg
+from litestar.types import Scope
 
 from tq.model.errors import InvalidArgument
 
@@ -20,6 +23,9 @@ JSON = "application/json"
 BYTES = "application/octet-stream"
 GIVEN = {"request", "client", "gateway", "body", "state", "return"}
 """Parameters of handlers that are no parameters of the route."""
+
+_SLASH = re.compile("%2f", re.IGNORECASE)
+_STAND_IN = "\ue000"  # for private use: in no name, see tq/model/names.py
 
 T = TypeVar("T")
 Handler = Callable[..., Any]
@@ -124,6 +130,19 @@ def check_request(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseR
         media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type != JSON and not media_type.endswith("+json"):
             raise HTTPException(status_code=415)
+
+
+def keep_slashes(scope: Scope) -> None:
+    """Before an address is taken apart: a slash inside a name (%2F) is not one between two parts. Framework and server
+    decode both alike, so it becomes a character that no name can have, until `named` makes it a slash again."""
+    raw = scope.get("raw_path", b"")
+    if b"%2f" in raw.lower():
+        scope["path"] = unquote(_SLASH.sub(quote(_STAND_IN), raw.decode("ascii", "replace")))
+
+
+def named(part: str) -> str:
+    """A name out of an address."""
+    return part.replace(_STAND_IN, "/")
 
 
 def read(body: bytes, kind: type[T]) -> T:

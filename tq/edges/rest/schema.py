@@ -72,7 +72,7 @@ def _types_of(routes: Sequence[HTTPRouteHandler]) -> list[Any]:
     types: dict[int, Any] = {id(PROBLEM): PROBLEM}
     for handler in routes:
         for each in (handler.opt["takes"], *(gives.document for gives in handler.opt["gives"].values())):
-            if each is not None and each is not bytes:
+            if each is not None and each not in (bytes, str):
                 types[id(each)] = each
     return list(types.values())
 
@@ -100,7 +100,8 @@ def _responses(handler: HTTPRouteHandler, schemas: dict[int, Any]) -> dict[str, 
     responses: dict[str, Any] = {}
     gives: Gives
     for status, gives in handler.opt["gives"].items():
-        schema = {} if gives.document is bytes else schemas[id(gives.document)]
+        plain = {bytes: {}, str: {"type": "string"}}
+        schema = plain[gives.document] if gives.document in plain else schemas[id(gives.document)]
         responses[str(status)] = {"description": gives.description, "content": {gives.media_type: {"schema": schema}}}
         if gives.is_conditional:
             responses["304"] = {"description": "The caller has it already: If-None-Match names its ETag."}

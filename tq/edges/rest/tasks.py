@@ -12,7 +12,7 @@ from tq.edges.rest.answers import answer, decode_cursor, encode_cursor, found, p
 from tq.edges.rest.bodies import NewTask, NewTasks, Reasoned, Resubmission
 from tq.edges.rest.callers import Connected, while_connected
 from tq.edges.rest.operating import carry_out
-from tq.edges.rest.routing import BYTES, Gives, found_as, read, route
+from tq.edges.rest.routing import BYTES, Gives, found_as, named, read, route
 from tq.model.commands import BATCH_MAX, LOG_LINES_MAX, Order
 from tq.model.durations import duration_ms
 from tq.model.errors import InvalidArgument, TaskCancelled, TaskFailed, TimedOut
@@ -39,6 +39,10 @@ SELECTOR_HELP = "docs/selectors.md, such as queue:mail* err:Timeout age:>2h"
 
 Selecting = Annotated[str, QueryParameter(description=SELECTOR_HELP, max_length=2_000)]
 Limit = Annotated[int, QueryParameter(description="how many at most", ge=1, le=BATCH_MAX)]
+OfQueue = Annotated[str | None, QueryParameter(name="queue", description="short for queue:QUEUE", max_length=200)]
+OfType = Annotated[str | None, QueryParameter(name="type", description="short for type:TYPE", max_length=200)]
+Cursor = Annotated[str, QueryParameter(description="from `next`", max_length=2_000)]
+AsOf = Annotated[int, QueryParameter(description="from `next`", ge=0, le=1 << 53)]
 IdempotencyKey = Annotated[str | None, HeaderParameter(name="Idempotency-Key", max_length=KEY_BYTES_MAX + 2)]
 TaskIdInPath = Annotated[str, PathParameter(description="the task's id, a UUID")]
 _TAG = "tasks"
@@ -108,13 +112,13 @@ async def list_tasks(
     client: Connected,
     selector: Selecting = "",
     of_state: Annotated[State | None, QueryParameter(name="state", description="short for state:STATE")] = None,
-    of_queue: Annotated[str | None, QueryParameter(name="queue", description="short for queue:QUEUE")] = None,
-    of_type: Annotated[str | None, QueryParameter(name="type", description="short for type:TYPE")] = None,
+    of_queue: OfQueue = None,
+    of_type: OfType = None,
     sort: Annotated[Literal["id", "age", "queue", "any"], QueryParameter(description="any: as found fastest")] = "any",
     reverse: FromQuery[bool] = False,
     limit: Limit = 100,
-    cursor: Annotated[str, QueryParameter(description="from `next`", max_length=2_000)] = "",
-    as_of: Annotated[int, QueryParameter(description="from `next`", ge=0, le=1 << 53)] = 0,
+    cursor: Cursor = "",
+    as_of: AsOf = 0,
 ) -> Response[Any]:
     """List the tasks of a selector, page by page.
 
@@ -210,13 +214,20 @@ async def get_raw_result(
         )
     if outcome.state is not State.COMPLETED:
         raise TaskCancelled(f"task {task_id} was cancelled{f': {outcome.reason}' if outcome.reason else ''}")
-    content_type = outcome.content_type if outcome.content_type.isascii() else ""
     headers = {
+        # A header, for of a media type the framework would make one with two charsets.
+        "Content-Type": _media_type(outcome.content_type),
         "Cache-Control": "no-store",
         "Content-Disposition": "attachment",
         "Content-Security-Policy": "sandbox; default-src 'none'",
     }
-    return Response(outcome.result, media_type=content_type or BYTES, headers=headers)
+    return Response(outcome.result, headers=headers)
+
+
+def _media_type(content_type: str) -> str:
+    """What a worker said of a result, if it can stand in a header."""
+    is_one = bool(content_type) and content_type.isascii() and content_type.isprintable()
+    return content_type if is_one else BYTES
 
 
 async def _ended(request: Request[Any, Any, Any], client: AsyncClient, task_id: str, timeout: str) -> Outcome:
@@ -262,7 +273,7 @@ async def cancel_task(client: Connected, task_id: TaskIdInPath, body: RawBody) -
 
     One that waits is cancelled at once; one that runs is asked to stop, and never retried. 409 if it has ended.
     """
-    return answer(operation_record(await carry_out(client, Action.CANCEL, [task_id], read(body, Reasoned).reason)))
+    return answer(operation_record(await carry_out(client, Action.CANCEL, [task_id], read(body, Reasoned))))
 
 
 @route(
@@ -277,7 +288,7 @@ async def cancel_task(client: Connected, task_id: TaskIdInPath, body: RawBody) -
 )
 async def retry_task(client: Connected, task_id: TaskIdInPath, body: RawBody) -> Response[Any]:
     """Run a dead letter again, with fresh attempts."""
-    return answer(operation_record(await carry_out(client, Action.RETRY, [task_id], read(body, Reasoned).reason)))
+    return answer(operation_record(await carry_out(client, Action.RETRY, [task_id], read(body, Reasoned))))
 
 
 @route(
@@ -368,7 +379,7 @@ async def get_signature(
     request: Request[Any, Any, Any], client: Connected, task_type: Annotated[str, PathParameter(max_length=200)]
 ) -> Response[Any]:
     """What the handler of a task type takes, as a connected worker announced it."""
-    signature = await client.signature(task_type)
+    signature = await client.signature(named(task_type))
     return found(request, {"signature": signature_record(signature) if signature is not None else None})
 
 
