@@ -175,7 +175,7 @@ def test_on_a_terminal_the_demo_ends_in_the_dashboard_with_its_failures_in_dead(
     ) as terminal:
         report = terminal.read_until("The dashboard opens in")
         terminal.type("\n")
-        terminal.read_until("worker_connected")
+        terminal.read_until("slots ")
         terminal.type("3")
         terminal.read_until("SyntaxError")
         terminal.type("\x03")

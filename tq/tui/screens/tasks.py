@@ -25,6 +25,14 @@ from tq.views.errors import summary_error
 PAGE = 200
 """Tasks fetched at once; more when the cursor comes near the end."""
 
+REQUESTS_MAX = 200
+"""After so many answers in a row a search rests, however few tasks they had: the broker looks at a bounded number of
+tasks for each, and what is rare may lie far behind. It goes on with `m`."""
+
+BROKER_ORDERS = {"newest": ("age", False), "oldest": ("age", True), "queue": ("queue", False)}
+"""How the broker is asked for pages in an order of this screen, and whether from its end. In any other, only what was
+fetched can be sorted."""
+
 COLUMNS = (
     Column("ID", 36, rank=4),
     Column("STATE", 13),
@@ -87,6 +95,7 @@ class TasksScreen(ListScreen[TaskSummary]):
     hints = (*ListScreen.hints, Hint("A", "all"), Hint("r", "again"))
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "search", "Look again", show=False),
+        Binding("m", "more", "Search on", show=False),
         Binding("A", "all", "All that match, not only those fetched", show=False),
     ]
 
@@ -98,6 +107,7 @@ class TasksScreen(ListScreen[TaskSummary]):
         self._total = 0
         self._is_exact = True
         self._is_searching = False
+        self._examined = 0
         self._is_all = False
 
     @property
@@ -171,31 +181,54 @@ class TasksScreen(ListScreen[TaskSummary]):
 
     def action_search(self) -> None:
         """From the beginning, as of now."""
-        self._cursor, self._as_of = b"", 0
+        self._cursor, self._as_of, self._examined = b"", 0, 0
         self.list.replace({})
         self.table.redraw()
         self._fetch()
 
+    def action_more(self) -> None:
+        """Search on where the search rests."""
+        if self._cursor and not self._is_searching:
+            self._fetch()
+
     @fetching("search")
     async def _fetch(self) -> None:
+        """The next PAGE tasks, in as many answers as that takes."""
         client = self.top.client
         if client is None:
             return
+        enough = len(self.list) + PAGE
         self._is_searching = True
-        self.say_count()
         try:
-            page = await client.list_tasks(self._filter, "age", True, PAGE, self._cursor, self._as_of)
+            for _ in range(REQUESTS_MAX):
+                self.say_count()
+                wanted = enough - len(self.list)
+                page = await client.list_tasks(self._filter, *self._source(), wanted, self._cursor, self._as_of)
+                self._take_page(page)
+                if not page.cursor or len(self.list) >= enough:
+                    break
         except TqError as error:
             self.top.report(error)
-            return
         finally:
             self._is_searching = False
-        self._take_page(page)
+        self.say_count()
+
+    def _source(self) -> tuple[str, bool]:
+        order, is_descending = BROKER_ORDERS.get(self._order.name, BROKER_ORDERS["newest"])
+        return order, is_descending is not (self._is_reversed and self._order.name in BROKER_ORDERS)
+
+    def _sort_by(self, order: Order, *, is_reversed: bool) -> None:
+        """Of a part of the tasks the first in another order are not among those that were fetched."""
+        source = self._source()
+        super()._sort_by(order, is_reversed=is_reversed)
+        if self._cursor and self._source() != source:
+            self.action_search()
 
     def _take_page(self, page: TaskPage) -> None:
         if not self._as_of:
             self._total, self._is_exact = page.total, page.is_total_exact
         self._cursor, self._as_of = page.cursor, page.as_of
+        self._examined += page.examined
         self.table.take([(format_id(task.id), task) for task in page.tasks])
         self.say_count()
         self.say()
@@ -204,10 +237,15 @@ class TasksScreen(ListScreen[TaskSummary]):
         """How many were found, of how many."""
         del left_out
         total = f"{self._total:,}{'' if self._is_exact else ' or more'}"
-        more = "  searching ..." if self._is_searching else "  more below" if self._cursor else ""
+        more = ""
+        if self._is_searching or self._cursor:
+            looked = f", {self._examined:,} looked at" if self._examined else ""
+            more = f"  searching{looked} ..." if self._is_searching else f"  more below{looked} (m)"
         marked = f"  {len(self.list.marked):,} marked (*)" if self.list.marked else ""
         marked = f"  ALL {total} selected" if self._is_all else marked
-        text = f"{len(self.list):,} of {total} tasks{more}{marked}  sort: {self._order.name}"
+        order = f"{self._order.name}{' reversed' if self._is_reversed else ''}"
+        only = " (of those fetched)" if self._cursor and self._order.name not in BROKER_ORDERS else ""
+        text = f"{len(self.list):,} of {total} tasks{more}{marked}  sort: {order}{only}"
         self.query_one("#count", Lines).show(count_lines(text, self.size))
 
     def draw(self, mirror: Mirror, changes: Mapping[str, Changed]) -> None:
