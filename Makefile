@@ -6,7 +6,7 @@ export PYTHONDONTWRITEBYTECODE =
 
 CAMPAIGN := $(RUN)/python -m pytest -m campaign -q -s -p no:randomly --timeout 0
 
-.PHONY: demo test check lint types contract tests clean
+.PHONY: demo test check lint types contract proto tests clean
 .PHONY: campaign-kills campaign-workers campaign-disk campaign-fuzz campaign-operations campaign-model
 
 demo: $(VENV)/.runtime  ## real tasks on real input, end to end
@@ -25,6 +25,9 @@ types: $(VENV)/.dev
 
 contract: $(VENV)/.dev
 	@$(RUN)/lint-imports
+
+proto: $(VENV)/.dev  ## after a change of tq.proto: its generated code
+	@$(RUN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. tq/edges/grpc/tq.proto
 
 tests: $(VENV)/.dev
 	@$(RUN)/python -m pytest -n auto -q --cov --cov-report=term:skip-covered --cov-fail-under=90

@@ -88,7 +88,7 @@ class Asking:
         Raises:
             InvalidArgument: a field is wrong; nothing was sent, for the broker would end the connection.
         """
-        _check(request)
+        check_request(request)
         return await self._link.exchange(lambda request_id: replace(request, request_id=request_id))
 
     async def _ask(self, request: Request, expected: type[R]) -> R:
@@ -131,7 +131,12 @@ def expect(reply: Reply, expected: type[R]) -> R:
     return reply
 
 
-def _check(request: Request) -> None:
+def check_request(request: Request) -> None:
+    """Find a wrong field before the broker does, which would end the connection.
+
+    Raises:
+        InvalidArgument: names the field.
+    """
     try:
         msgspec.msgpack.decode(msgspec.msgpack.encode(request), type=type(request))
     except (msgspec.MsgspecError, TypeError, OverflowError, UnicodeEncodeError) as cause:

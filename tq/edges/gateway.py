@@ -6,16 +6,20 @@ roles, queues, expiry, revocation and the audit are the broker's, in the table t
 
 import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from tq.client.async_client import AsyncClient
-from tq.model.commands import EDGE_ITSELF, Behind
+from tq.client.connection import Connection
+from tq.client.link import make_hello
+from tq.model.commands import EDGE_ITSELF, Behind, WorkerHello
 from tq.model.errors import TooManyConnections, TooManyRequests
 from tq.model.identity import Role
+from tq.model.replies import Push
 
 CALLERS_MAX = 256
 """Connections to the broker that are held for callers."""
@@ -74,6 +78,7 @@ class Gateway:
         self._address = address
         self._key = key
         self._edge: Literal["rest", "grpc"] = edge
+        self._name = f"{edge} edge"
         self._callers_max = callers_max
         self._idle_seconds = idle_seconds
         self._held: OrderedDict[Caller, _Held] = OrderedDict()  # the one that was used last is at the end
@@ -108,8 +113,25 @@ class Gateway:
             held.users -= 1
             held.idle_since = asyncio.get_running_loop().time()
 
+    async def connect(self, caller: Caller, worker: WorkerHello, on_push: Callable[[Push], None]) -> Connection:
+        """A connection of its own for a caller that is a worker: the leases of one are bound to one connection. It is
+        the caller's to close, and counts for the broker alone.
+
+        Args:
+            on_push: called for what the broker sends unasked, also before this returns.
+
+        Raises:
+            AccessDenied: the broker does not let this caller in, or not as a worker.
+            TooManyConnections: the broker holds as many as it may.
+            ConnectFailed: the broker is not there.
+        """
+        hello = make_hello(caller.token, self._name, behind=self._behind(caller))
+        return await Connection.open(
+            self._address, replace(hello, worker=worker), on_push=on_push, timeout=_CONNECT_SECONDS
+        )
+
     async def close(self) -> None:
-        """End all connections."""
+        """End all connections but those of workers."""
         if self._sweep is not None:
             self._sweep.cancel()
         for greeting in self._greetings.values():
@@ -183,17 +205,19 @@ class Gateway:
         closing.add_done_callback(self._closing.discard)
 
     def _client(self, caller: Caller, role: Role = Role.ADMIN) -> AsyncClient:
-        behind = Behind(self._key, self._edge, caller.origin, caller.is_local, caller.certificate_names)
         return AsyncClient(
             self._address,
             token=caller.token,
-            name=f"{self._edge} edge",
+            name=self._name,
             role=role,
-            behind=behind,
+            behind=self._behind(caller),
             connect_timeout=_CONNECT_SECONDS,
             reconnect_timeout=_RECONNECT_SECONDS,
             can_ask=False,
         )
+
+    def _behind(self, caller: Caller) -> Behind:
+        return Behind(self._key, self._edge, caller.origin, caller.is_local, caller.certificate_names)
 
 
 class _Held:

@@ -1,0 +1,166 @@
+"""From a service of tq.proto to handlers that gRPC can serve: who asks, whose connection, which error."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, NamedTuple
+
+import grpc
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.message_factory import GetMessageClass
+
+from tq.client.async_client import AsyncClient
+from tq.edges.gateway import Gateway
+from tq.edges.grpc import tq_pb2 as pb
+from tq.edges.grpc.callers import caller_of
+from tq.edges.grpc.errors import Unauthenticated, fail, known
+from tq.model.errors import AccessDenied, ProtocolViolation
+
+
+class Call(NamedTuple):
+    """One call: the connection to the broker of whoever makes it, and gRPC's own side of it."""
+
+    client: AsyncClient
+    context: Any
+
+    def seconds_left(self) -> float | None:
+        """Until the caller's deadline; None: there is none."""
+        left: float | None = self.context.time_remaining()
+        return left
+
+
+class Talk(NamedTuple):
+    """One stream in both directions, on which the caller is not known yet."""
+
+    gateway: Gateway
+    context: Any
+    kind: type[Message]
+
+    async def read(self) -> Any:
+        """The next message; None: there will be no more.
+
+        Raises:
+            ProtocolViolation: bytes that are no message.
+        """
+        data = await self.context.read()
+        return None if data is grpc.aio.EOF else _decoded(self.kind, data)
+
+
+Unary = Callable[[Call, Any], Awaitable[Any]]
+Stream = Callable[[Call, Any], AsyncIterator[Any]]
+Duplex = Callable[[Talk], Awaitable[None]]
+
+
+class Calls:
+    """Makes the handlers, and knows which calls are open."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._open: set[asyncio.Task[Any]] = set()
+
+    async def ended(self, seconds: float) -> None:
+        """Wait until no call is open, at most so long: a call that was cut off still has its connection to close."""
+        if self._open:
+            await asyncio.wait(self._open, timeout=seconds)
+
+    def handlers(
+        self,
+        service: str,
+        unary: Mapping[str, Unary],
+        streams: Mapping[str, Stream] | None = None,
+        duplexes: Mapping[str, Duplex] | None = None,
+    ) -> grpc.GenericRpcHandler:
+        """The handlers of a service, by the names of its methods in tq.proto; every one of them must be there."""
+        described = pb.DESCRIPTOR.services_by_name[service]
+        made: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+        for method in described.methods:
+            name, encode = method.name, GetMessageClass(method.output_type).SerializeToString
+            # Bytes come in as they are: what gRPC cannot decode by itself it logs with a trace, as often as anybody
+            # likes.
+            if name in unary:
+                made[name] = grpc.unary_unary_rpc_method_handler(
+                    self._answering(unary[name], method), response_serializer=encode
+                )
+            elif streams and name in streams:
+                made[name] = grpc.unary_stream_rpc_method_handler(
+                    self._streaming(streams[name], method), response_serializer=encode
+                )
+            elif duplexes and name in duplexes:
+                made[name] = grpc.stream_stream_rpc_method_handler(
+                    self._conversing(duplexes[name], method), response_serializer=encode
+                )
+            else:
+                raise AssertionError(f"nothing serves {method.full_name}")
+        return grpc.method_handlers_generic_handler(described.full_name, made)
+
+    def _answering(self, answer: Unary, method: MethodDescriptor) -> Any:
+        kind = GetMessageClass(method.input_type)
+
+        async def handle(data: bytes, context: Any) -> Any:
+            try:
+                request = _decoded(kind, data)
+                async with self._client_of(context) as client:
+                    return await answer(Call(client, context), request)
+            except Exception as error:  # whatever it is, the caller gets an answer
+                await fail(context, known(error, method.full_name))
+
+        return handle
+
+    def _streaming(self, give: Stream, method: MethodDescriptor) -> Any:
+        kind = GetMessageClass(method.input_type)
+
+        async def handle(data: bytes, context: Any) -> None:
+            try:
+                request = _decoded(kind, data)
+                with self._kept():
+                    async with self._client_of(context) as client:
+                        async for message in give(Call(client, context), request):
+                            await context.write(message)
+            except Exception as error:  # the same
+                await fail(context, known(error, method.full_name))
+
+        return handle
+
+    def _conversing(self, converse: Duplex, method: MethodDescriptor) -> Any:
+        kind = GetMessageClass(method.input_type)
+
+        async def handle(_: Any, context: Any) -> None:
+            try:
+                with self._kept():
+                    await converse(Talk(self._gateway, context, kind))
+            except Exception as error:  # the same
+                await fail(context, known(error, method.full_name))
+
+        return handle
+
+    @contextmanager
+    def _kept(self) -> Iterator[None]:
+        task = asyncio.current_task()
+        assert task is not None
+        self._open.add(task)
+        try:
+            yield
+        finally:
+            self._open.discard(task)
+
+    @asynccontextmanager
+    async def _client_of(self, context: Any) -> AsyncGenerator[AsyncClient, None]:
+        is_in = False
+        try:
+            async with self._gateway.client(caller_of(context)) as client:
+                is_in = True
+                yield client
+        except AccessDenied as error:
+            if is_in:
+                raise
+            raise Unauthenticated(error.message, hint=error.hint) from None
+
+
+def _decoded(kind: type[Message], data: bytes) -> Any:
+    try:
+        return kind.FromString(data)
+    except DecodeError:
+        raise ProtocolViolation(
+            f"{len(data)} bytes that are no {kind.DESCRIPTOR.full_name}", hint="is the client's tq.proto this one?"
+        ) from None

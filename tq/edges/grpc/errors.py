@@ -1,0 +1,55 @@
+"""Errors as gRPC says them: a status, and the stable code with its hint in the trailing metadata."""
+
+import logging
+from typing import Any, NoReturn
+
+import grpc
+from google.protobuf import any_pb2
+from google.rpc import error_details_pb2, status_pb2
+
+from tq.model.error_statuses import UNAUTHENTICATED, of_error
+from tq.model.errors import AccessDenied, InternalError, InvalidArgument, TqError
+
+CODE_KEY = "tq-code"
+"""The stable code by itself, for clients that do not read google.rpc.Status."""
+DETAILS_KEY = "grpc-status-details-bin"
+DOMAIN = "tq"
+MESSAGE_CHARS_MAX = 2_000
+"""Of an error's text: peers refuse trailing metadata above 8 KiB, and three of four bytes may be escapes there."""
+
+_STATUSES: dict[int, grpc.StatusCode] = {status.value[0]: status for status in grpc.StatusCode}
+log = logging.getLogger("tq.edges")
+
+
+class Unauthenticated(AccessDenied):
+    """The greeting was refused: other credentials may help, which PERMISSION_DENIED would not say."""
+
+
+async def fail(context: Any, error: TqError) -> NoReturn:
+    """End a call with an error."""
+    statuses = UNAUTHENTICATED if isinstance(error, Unauthenticated) else of_error(error)
+    message = error.message[:MESSAGE_CHARS_MAX]
+    shown = {"hint": error.hint[:MESSAGE_CHARS_MAX]} if error.hint else {}
+    position = getattr(error, "position", None)
+    if position is not None:
+        shown["position"] = str(position)
+    info = any_pb2.Any()
+    info.Pack(error_details_pb2.ErrorInfo(reason=error.code, domain=DOMAIN, metadata=shown))
+    details = status_pb2.Status(code=int(statuses.grpc), message=message, details=[info])
+    await context.abort(
+        _STATUSES[int(statuses.grpc)],
+        message,
+        ((CODE_KEY, error.code), (DETAILS_KEY, details.SerializeToString())),
+    )
+    raise AssertionError("abort raises")
+
+
+def known(error: BaseException, method: str) -> TqError:
+    """The error to tell the caller. One that is not tq's own is a defect: its trace goes to the log, its text nowhere
+    else."""
+    if isinstance(error, TqError):
+        return error
+    if isinstance(error, UnicodeError):
+        return InvalidArgument("a text of the request is not valid Unicode")
+    log.error("edge_defect", extra={"edge": "grpc", "method": method}, exc_info=error)
+    return InternalError("a defect of tq", hint="its trace is in the log of the broker")
