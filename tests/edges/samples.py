@@ -6,8 +6,12 @@ import msgspec
 
 from tq.model.metrics import (
     DISK_US_BOUNDS,
+    EDGE_US_BOUNDS,
     PROCESSING_MS_BOUNDS,
     Distribution,
+    EdgeMetrics,
+    EdgeRequests,
+    EdgeStatus,
     Metrics,
     ProcessMetrics,
     QueueMetrics,
@@ -59,4 +63,15 @@ def metrics(*queues: QueueMetrics, rest: QueueMetrics | None = None) -> Metrics:
     numbers = itertools.count(3_000)
     engine = EngineStats(**{field.name: next(numbers) for field in msgspec.structs.fields(EngineStats)})
     workers = WorkerCounts(connected=4_001, draining=4_002, lost=4_003, slots=4_004, running=4_005)
-    return Metrics(engine=engine, workers=workers, queues=list(queues), rest=rest, process=process_metrics())
+    requests = [
+        EdgeRequests("submit", [EdgeStatus("200", 7), EdgeStatus("400", 8)], distribution(EDGE_US_BOUNDS)),
+        EdgeRequests("none", [EdgeStatus("404", 9)], distribution(EDGE_US_BOUNDS, 5)),
+    ]
+    return Metrics(
+        engine=engine,
+        workers=workers,
+        queues=list(queues),
+        rest=rest,
+        process=process_metrics(),
+        edges=[EdgeMetrics(edge="rest", in_progress=3, requests=requests)],
+    )

@@ -101,6 +101,13 @@ def test_a_distribution_is_cumulative_in_seconds_with_its_sum() -> None:
     assert value("tq_sync_duration_seconds_count") == sum(counts) + 10 * len(counts)
 
 
+def test_edges_are_shown_by_operation_and_status() -> None:
+    assert value("tq_edge_requests_total", edge="rest", operation="submit", status="400") == 8
+    assert value("tq_edge_requests_total", edge="rest", operation="none", status="404") == 9
+    assert value("tq_edge_request_duration_seconds_bucket", edge="rest", operation="submit", le="0.00025") == 1
+    assert value("tq_edge_requests_in_progress", edge="rest") == 3
+
+
 @pytest.mark.parametrize(("accept", "read"), [("", read_text), (OPENMETRICS, read_openmetrics)])
 def test_what_is_rendered_is_read_back_as_it_was(accept: str, read: Callable[[str], Iterable[Metric]]) -> None:
     body, content_type = render(SHOWN, accept)

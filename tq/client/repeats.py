@@ -67,6 +67,7 @@ def is_repeatable(request: Request) -> bool:
             | commands.ListAudit()
             | commands.GetAttention()
             | commands.GetMetrics()
+            | commands.ReportEdge()
         ):
             return True
         case _:

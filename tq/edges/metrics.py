@@ -15,7 +15,7 @@ from prometheus_client.metrics_core import (
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
-from tq.model.metrics import Distribution, Metrics, ProcessMetrics, QueueMetrics
+from tq.model.metrics import Distribution, EdgeMetrics, Metrics, ProcessMetrics, QueueMetrics
 
 OPENMETRICS = "application/openmetrics-text"
 OPENMETRICS_VERSION = "1.0.0"
@@ -132,6 +132,7 @@ def families(metrics: Metrics) -> Iterator[Metric]:
     yield _gauge("tq_workers_slots_in_use", "Tasks that they run, as they last said.", workers.running)
     if metrics.process is not None:
         yield from _process(metrics.process)
+    yield from _edges(metrics.edges)
 
 
 def _by_queue(number: _Number, parts: Sequence[QueueMetrics]) -> Metric:
@@ -174,6 +175,25 @@ def _process(process: ProcessMetrics) -> Iterator[Metric]:
         family = HistogramMetricFamily(name, help_)
         _add(family, [], distribution, 1_000_000)
         yield family
+
+
+def _edges(edges: Sequence[EdgeMetrics]) -> Iterator[Metric]:
+    requests = CounterMetricFamily(
+        "tq_edge_requests", "Requests to an edge that have ended.", labels=["edge", "operation", "status"]
+    )
+    durations = HistogramMetricFamily(
+        "tq_edge_request_duration_seconds", "How long requests to an edge took.", labels=["edge", "operation"]
+    )
+    in_progress = GaugeMetricFamily("tq_edge_requests_in_progress", "Requests that it is answering.", labels=["edge"])
+    for edge in edges:
+        in_progress.add_metric([edge.edge], edge.in_progress)
+        for asked in edge.requests:
+            for answered in asked.statuses:
+                requests.add_metric([edge.edge, asked.operation, answered.status], answered.count)
+            _add(durations, [edge.edge, asked.operation], asked.duration_us, 1_000_000)
+    yield requests
+    yield durations
+    yield in_progress
 
 
 def _gauge(name: str, help_: str, value: float) -> Metric:

@@ -61,6 +61,7 @@ from tq.model.commands import (
     PauseQueue,
     PrepareOperation,
     Release,
+    ReportEdge,
     ReportLog,
     ReportProgress,
     Request,
@@ -177,6 +178,8 @@ class Engine:
                 return viewing.get_stats(ledger, request, now_ms)
             case GetMetrics():
                 return self._metering.get_metrics(request, now_ms)
+            case ReportEdge():
+                return Affected(request.request_id, 0)  # kept by the shell, which knows the edges
             case ListGroups():
                 return failures.list_groups(ledger, request, now_ms)
             case Why():

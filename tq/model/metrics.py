@@ -1,6 +1,7 @@
 """The broker as monitoring sees it: counters that are kept as things happen, and distributions of times."""
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import msgspec
 
@@ -17,6 +18,16 @@ PROCESSING_MS_BOUNDS = (5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_00
 
 DISK_US_BOUNDS = (250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000)
 """The same, for commits and syncs."""
+
+
+EDGE_US_BOUNDS = (
+    250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 10_000_000,
+    60_000_000,
+)  # fmt: skip
+"""The same, for requests to an edge. The long ones are waits that were asked for."""
+
+EDGE_OPERATIONS_MAX, EDGE_STATUSES_MAX = 200, 20
+"""Operations of an edge that are told apart, and statuses of one of them."""
 
 
 class Distribution(msgspec.Struct, frozen=True):
@@ -62,6 +73,29 @@ class ProcessMetrics(msgspec.Struct, frozen=True, kw_only=True):
     sync_us: Distribution
 
 
+class EdgeStatus(msgspec.Struct, array_like=True, frozen=True):
+    """So many requests were answered like this."""
+
+    status: Annotated[str, msgspec.Meta(max_length=200)]
+    count: int
+
+
+class EdgeRequests(msgspec.Struct, array_like=True, frozen=True):
+    """What was asked of an edge in one way since its process began."""
+
+    operation: Annotated[str, msgspec.Meta(max_length=200)]
+    statuses: Annotated[list[EdgeStatus], msgspec.Meta(max_length=EDGE_STATUSES_MAX)]
+    duration_us: Distribution  # until the last byte of the answer
+
+
+class EdgeMetrics(msgspec.Struct, frozen=True, kw_only=True):
+    """What an edge said of itself last: "rest" or "grpc"."""
+
+    edge: str
+    in_progress: int
+    requests: list[EdgeRequests]
+
+
 class Metrics(msgspec.Struct, frozen=True, kw_only=True):
     """All of it. `queues` are named for good once they are named, until the broker starts again: a queue that moved in
     and out of `rest` would make the counters of both jump. `process` is None where the engine runs without one (tests).
@@ -72,3 +106,4 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True):
     queues: list[QueueMetrics]
     rest: QueueMetrics | None  # None: all are named. Has no oldest_ready_ms, no_handler, rates and pause: always 0
     process: ProcessMetrics | None = None
+    edges: list[EdgeMetrics] = []

@@ -47,6 +47,7 @@ from tq.model.commands import (
     PauseQueue,
     PrepareOperation,
     Release,
+    ReportEdge,
     ReportLog,
     ReportProgress,
     Resubmit,
@@ -102,6 +103,7 @@ RULES: dict[type, Rule] = {
     GetWorker: Rule(Role.VIEWER, Reach.WHOLE),
     GetAttention: Rule(Role.VIEWER, Reach.WHOLE),
     GetMetrics: Rule(Role.VIEWER, Reach.WHOLE),
+    ReportEdge: Rule(Role.VIEWER, Reach.NOTHING),  # and of an edge's own connection alone: see server/handling.py
     Watch: Rule(Role.VIEWER, Reach.WHOLE),
     WatchCredit: Rule(Role.VIEWER, Reach.WHOLE),
     Unwatch: Rule(Role.VIEWER, Reach.WHOLE),

@@ -23,6 +23,7 @@ from tq.model.commands import (
     ListTasks,
     ListTokens,
     ListWorkers,
+    ReportEdge,
     ReportLog,
     ReportProgress,
     Request,
@@ -55,7 +56,7 @@ READS = frozenset(
         ListTokens,
         ListAudit,
     }
-    | {GetAttention, GetMetrics, Watch, WatchCredit, Unwatch}
+    | {GetAttention, GetMetrics, ReportEdge, Watch, WatchCredit, Unwatch}
 )
 """Requests that change nothing, in memory or on disk."""
 

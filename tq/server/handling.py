@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping
 
 from msgspec.structs import replace
 
-from tq.model.commands import Backup, CreateToken, Hello, RevokeToken, Wait, Watch
+from tq.model.commands import Backup, CreateToken, Hello, ReportEdge, RevokeToken, Wait, Watch
 from tq.model.errors import AccessDenied, DiskFull, TqError
-from tq.model.replies import ErrorReply, MetricsReply, Reply, StatsReply, WhyReply
+from tq.model.metrics import EdgeMetrics
+from tq.model.replies import Affected, ErrorReply, MetricsReply, Reply, StatsReply, WhyReply
 from tq.model.roles import check_role, direct_requests
 from tq.protocol.codec import encode_frame, to_reply
 from tq.server.admission import READS, SILENT, Condition, explain_condition, refusals
@@ -18,7 +19,11 @@ from tq.server.vitals import Vitals
 from tq.storage.store import Store
 
 _MAY_BE_LARGE = READS | {Wait}
-_OWN = _MAY_BE_LARGE | {Hello, Backup, CreateToken, RevokeToken, ErrorReply}
+_OWN = _MAY_BE_LARGE | {Hello, Backup, CreateToken, RevokeToken, ErrorReply, ReportEdge}
+
+
+EDGES = {"edge:rest": "rest", "edge:grpc": "grpc"}
+"""Edges by the name that the gate gives to what they ask for on their own account."""
 
 
 class Handling:
@@ -85,6 +90,8 @@ class Handling:
             return None
         if session.session_id not in self._sessions and type(request) in READS:
             return None  # nobody is there to read the answer
+        if isinstance(request, ReportEdge):
+            return self._note_edge(session, request)
         if isinstance(request, Watch):
             session.gets_pushes = True
         step = core.step_confined if access.is_confined else core.step
@@ -93,13 +100,21 @@ class Handling:
             self._on_access_changed()
         return self._completed(request, reply)
 
+    def _note_edge(self, session: Session, request: ReportEdge) -> Reply:
+        name = session.access.actor.name
+        if name not in EDGES:
+            raise AccessDenied(f"{name} is no edge of this broker", hint="a client has nothing to report")
+        edge = EDGES[name]
+        self._vitals.edges[edge] = EdgeMetrics(edge=edge, in_progress=request.in_progress, requests=request.requests)
+        return Affected(request.request_id, 1)
+
     def _completed(self, request: Taken, reply: Reply | None) -> Reply | None:
         """With what the engine cannot know; counted if it may be long."""
         if isinstance(reply, StatsReply):
             return replace(reply, process=self._vitals.process_stats(len(self._sessions)))
         if isinstance(reply, MetricsReply):
             process = self._vitals.process_metrics(len(self._sessions), self._greeting.denied_total)
-            reply = replace(reply, metrics=replace(reply.metrics, process=process))
+            reply = replace(reply, metrics=replace(reply.metrics, process=process, edges=self._vitals.edge_metrics()))
         if isinstance(reply, WhyReply):
             reply = explain_condition(reply, self.condition)
         if reply is not None and type(request) in _MAY_BE_LARGE:

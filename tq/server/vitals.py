@@ -6,7 +6,7 @@ from collections import deque
 
 import psutil
 
-from tq.model.metrics import DISK_US_BOUNDS, Distribution, ProcessMetrics
+from tq.model.metrics import DISK_US_BOUNDS, Distribution, EdgeMetrics, ProcessMetrics
 from tq.model.stats import ProcessStats
 
 COMMITS_KEPT = 1_024
@@ -36,6 +36,8 @@ class Vitals:
         self.why_not_accepting = ""
         self.connections_max = 0
         self.connections_total = 0
+        self.edges: dict[str, EdgeMetrics] = {}
+        """What each edge said last, by its name."""
         self.commits_total = 0
         self._commits_us: deque[int] = deque(maxlen=COMMITS_KEPT)
         self._commits, self._syncs = _Durations(), _Durations()
@@ -93,3 +95,7 @@ class Vitals:
             commit_us=self._commits.read(),
             sync_us=self._syncs.read(),
         )
+
+    def edge_metrics(self) -> list[EdgeMetrics]:
+        """What the edges said last, by name."""
+        return [self.edges[name] for name in sorted(self.edges)]

@@ -21,7 +21,7 @@ from tq.model.commands.fields import (
     Rate,
     ScopeText,
 )
-from tq.model.commands.looking import GetAttention, GetHistory, GetMetrics, Unwatch, Watch, WatchCredit
+from tq.model.commands.looking import GetAttention, GetHistory, GetMetrics, ReportEdge, Unwatch, Watch, WatchCredit
 from tq.model.commands.operating import (
     Backup,
     CancelOperation,
@@ -85,7 +85,7 @@ Request = (
     | Why | GetLog | TakeStack | GetWorker | ReportLog | StackTaken
     | PrepareOperation | CommitOperation | ListOperations | GetOperation | CancelOperation | UndoOperation
     | CreateToken | ListTokens | RevokeToken | ListAudit
-    | GetHistory | Watch | WatchCredit | Unwatch | GetAttention | GetMetrics
+    | GetHistory | Watch | WatchCredit | Unwatch | GetAttention | GetMetrics | ReportEdge
 )  # fmt: skip
 
 
@@ -157,6 +157,7 @@ __all__ = [
     "Unwatch",
     "GetAttention",
     "GetMetrics",
+    "ReportEdge",
     "CreateToken",
     "ListTokens",
     "RevokeToken",

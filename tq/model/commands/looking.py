@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from tq.model.commands.fields import BaseRequest, Count, Name, ScopeText
-from tq.model.metrics import QUEUES_MAX
+from tq.model.metrics import EDGE_OPERATIONS_MAX, QUEUES_MAX, EdgeRequests
 from tq.model.watching import HZ_MAX, SCOPES_MAX
 
 
@@ -56,3 +56,10 @@ class GetMetrics(BaseRequest, frozen=True, tag=52):
     """What monitoring wants to know, at most `queues` queues by name. Reply: MetricsReply."""
 
     queues: Annotated[int, Meta(ge=0, le=QUEUES_MAX)] = 100
+
+
+class ReportEdge(BaseRequest, frozen=True, tag=53):
+    """An edge of the broker says what it was asked for since it began; on its own connection alone. Reply: Affected."""
+
+    in_progress: Count
+    requests: Annotated[list[EdgeRequests], Meta(max_length=EDGE_OPERATIONS_MAX)]
