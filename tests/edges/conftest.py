@@ -1,4 +1,4 @@
-"""One broker, one REST edge and one worker for all tests of the routes; each test uses a queue of its own."""
+"""One broker, one REST edge and one worker for the tests of all edges; each test uses a queue of its own."""
 
 import secrets
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ def worker(address: str) -> Iterator[str]:
     """The queue of a real worker process of tests/cli/handlers.py."""
     queue = f"w-{secrets.token_hex(4)}"
     flags = ("--url", address, "--queues", queue, "--log-format", "json")
-    with daemon("worker", "tests.cli.handlers:app", *flags, cwd=Path(__file__).parents[3]) as process:
+    with daemon("worker", "tests.cli.handlers:app", *flags, cwd=Path(__file__).parents[2]) as process:
         process.wait_for("connected")
         yield queue
         assert process.end() == 0
