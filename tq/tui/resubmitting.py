@@ -75,19 +75,21 @@ async def resubmit_one(top: "TopApp", acting: "Acting", client: AsyncClient, tas
 
 async def resubmit_many(top: "TopApp", acting: "Acting", client: AsyncClient, selection: Selection) -> None:
     """Submit all ended tasks of a selection again, elsewhere or later if that is wanted."""
-    what = plain(selection.selector) if selection.selector else f"{len(selection.ids):,} tasks"
+    selector = selection.selector
+    ids = () if selector else selection.ids  # of failure groups, the ids are those of the groups
+    what = plain(selector) if selector else f"{len(ids):,} tasks"
     note = "Each becomes a new task; payloads stay as they are. What may still run is left out."
 
     async def submit(correction: Correction) -> bool:
         overrides = correction.overrides
-        prepared = await client.prepare("resubmit", selection.selector, selection.ids, overrides=overrides)
+        prepared = await client.prepare("resubmit", selector, ids, overrides=overrides)
         if not prepared.count:
             raise InvalidArgument("none of them has ended")
         where = ", ".join(f"{plain(one.queue)} {one.count:,}" for one in prepared.queues[:5])
         facts = [Cell(f"  ! {warning}", "warn") for warning in prepared.warnings]
         facts += [Cell(f"  from     {where}"), *_moves(correction)]
         facts.append(Cell("  cannot be undone: the new tasks can be cancelled", "dim"))
-        words = words_of(selection.selector) if selection.selector else list(selection.ids)
+        words = words_of(selector) if selector else list(ids)
         question = Question(
             f"Resubmit {prepared.count:,} task{'' if prepared.count == 1 else 's'}?",
             facts,
