@@ -43,14 +43,22 @@ class Acting:
     def refusal(self, action: Action, selection: Selection | None) -> str:
         """Why it cannot be done now; empty if it can."""
         target = selection.target if selection is not None else None
-        if action is UNDO and self.last_operation and target is not Target.OPERATION:
+        if action is UNDO:  # of what is selected, or of what was done last, wherever one is
             target = Target.OPERATION
         why = self._top.why_not(action, target)
+        if not why and action is UNDO and not self.undone_by(selection):
+            return "nothing was done here that it could take back"
         if not why and self._top.client is None:
             return "there is no broker to ask"
         if not why and self._top.is_locked and self.tier(action, selection) is not Tier.AT_ONCE:
             return STALE
         return why
+
+    def undone_by(self, selection: Selection | None) -> tuple[str, ...]:
+        """The operations that `U` takes back, by their ids in hex: those selected, else the last of this session."""
+        if selection is not None and selection.target is Target.OPERATION:
+            return selection.ids
+        return (self.last_operation,) if self.last_operation else ()
 
     def tier(self, action: Action, selection: Selection | None) -> Tier:
         """How sure the user has to be to do it to this; a cluster or a profile may want to be asked always."""
@@ -179,8 +187,7 @@ class Acting:
         self._top.notify("what was done stays done", title=f"stopped: {what}", markup=False)
 
     async def _undo(self, client: AsyncClient, selection: Selection | None) -> None:
-        is_chosen = selection is not None and selection.target is Target.OPERATION
-        wanted = selection.ids if is_chosen and selection is not None else (self.last_operation,)
+        wanted = self.undone_by(selection)
         found = [await client.operation(one) for one in wanted]
         facts = [
             Cell(f"  {one.action} {plain(one.target)}: {one.done:,} of {one.total:,} done") for one in found[:NAMED_MAX]

@@ -7,7 +7,8 @@ import asyncio
 import signal
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import ClassVar, NamedTuple
+from functools import partial
+from typing import Any, ClassVar, NamedTuple
 
 from textual import work
 from textual.app import App, SystemCommand
@@ -471,10 +472,12 @@ class TopApp(App[None]):
             raise InvalidArgument(f"there is no screen {place.screen!r}")
         self.push_screen(make(place.argument))
 
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """The palette: places and themes. Nothing that writes a file where the application runs (Textual's own
-        "Screenshot" does, and behind a door that is the server)."""
-        del screen
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """The palette: what can be done here, places and themes. Nothing that writes a file where the application runs
+        (Textual's own "Screenshot" does, and behind a door that is the server)."""
+        for action, why in screen.refusals().items() if isinstance(screen, TopScreen) else ():
+            how = f"key {action.key}{f'   ({why})' if why else ''}"
+            yield SystemCommand(action.label.capitalize(), how, partial(self.action_act, action.id))
         for number, mode in enumerate(MODES, start=1):
             yield SystemCommand(mode.capitalize(), f"key {number}", lambda mode=mode: self.action_mode(mode))
         for name in NAMES:
