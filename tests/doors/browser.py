@@ -61,6 +61,20 @@ class Browser:
         found: list[dict[str, Any]] = _ask(f"{self._session}/cookie")
         return found
 
+    def forget_cookies(self) -> None:
+        """All of this page."""
+        _ask(f"{self._session}/cookie", method="DELETE")
+
+    def new_tab(self) -> None:
+        """Open a tab, and look at it."""
+        handle = _ask(f"{self._session}/window/new", {"type": "tab"})["handle"]
+        _ask(f"{self._session}/window", {"handle": handle})
+
+    def close_tab(self) -> None:
+        """Close the tab that is looked at, and look at the first of the others."""
+        others = _ask(f"{self._session}/window", method="DELETE")
+        _ask(f"{self._session}/window", {"handle": others[0]})
+
     def events(self, method: str) -> list[dict[str, Any]]:
         """The parameters of what happened so far on the network, by the names of the DevTools protocol."""
         for entry in _ask(f"{self._session}/se/log", {"type": "performance"}):
@@ -73,6 +87,12 @@ class Browser:
         sent = [event["request"]["url"] for event in self.events("Network.requestWillBeSent")]
         sent = [url for url in sent if not url.startswith(("chrome:", "data:"))]
         return sent + [event["url"] for event in self.events("Network.webSocketCreated")]
+
+    @property
+    def text(self) -> str:
+        """What a page without a terminal says."""
+        said: str = self.run("document.body.innerText")
+        return said
 
     @property
     def drawn(self) -> str:
@@ -90,9 +110,9 @@ class Browser:
         return drawn
 
 
-def _ask(url: str, body: object = None) -> Any:
+def _ask(url: str, body: object = None, *, method: str | None = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
     with urllib.request.urlopen(request, timeout=SECONDS_MAX) as answer:
         return json.load(answer)["value"]
 

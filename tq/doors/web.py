@@ -195,10 +195,11 @@ class WebDoor:
         if not self._passes.is_known(request.cookies.get(self.cookie_name, "")):
             return self._refuse(request, HTTPStatus.UNAUTHORIZED, "Open the link that tq web has printed last.")
         if request.path in ("/", "/ws") and self._is_full:
+            browsers = "1 browser" if self.options.sessions_max == 1 else f"{self.options.sessions_max} browsers"
             return self._refuse(
                 request,
                 HTTPStatus.SERVICE_UNAVAILABLE,
-                f"{self.options.sessions_max} browsers are shown the dashboard, which is the limit. Try again later.",
+                f"The dashboard is shown to {browsers}, which is the limit. Try again later.",
             )
         return await handler(request)
 
