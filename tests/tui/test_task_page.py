@@ -3,6 +3,7 @@
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.text import Text
 
 from tests.tui.fakes import NOW_MS
 from tq.model.insight import LogLine
@@ -173,3 +174,19 @@ def test_lineage_names_the_other_task_and_the_key_that_opens_it() -> None:
 
     assert "resubmit of    00000000-0000-0000-0000-000000000000  < opens it" in shown
     assert "resubmitted as 00000000-0000-0000-0000-000000000002  > opens it" in shown
+
+
+# -- looks ------------------------------------------------------------------------------------------------------
+
+
+def bold(text: Text) -> str:
+    """The parts that stand out."""
+    assert not text.style, "a style of the whole text is one of all that is appended to it"
+    return "".join(text.plain[span.start : span.end] for span in text.spans if "bold" in str(span.style))
+
+
+def test_headings_and_the_state_stand_out_and_nothing_else_of_the_facts() -> None:
+    facts = task_page.facts(task(key="order-7"), LOOK, note="the broker is gone")
+
+    assert bold(facts) == " ~ the broker is gone\npending\n"
+    assert "charge" not in bold(LOOK.heading("Payload").append("charge"))

@@ -44,7 +44,7 @@ class Look(NamedTuple):
     def heading(self, title: str) -> Text:
         """The line above a section."""
         line = self.glyphs.line
-        return Text(f"\n{line} {title} {line * 40}\n", "bold")
+        return Text().append(f"\n{line} {title} {line * 40}\n", "bold")  # of its own: what is appended is not
 
 
 class Run(NamedTuple):
@@ -81,7 +81,7 @@ def runs_of(task: TaskView) -> list[Run]:
 
 def facts(task: TaskView, look: Look, note: str = "") -> Text:
     """What it is and where it stands. `note`: why this may not be true any more; empty if it is."""
-    text = Text(f" {look.glyphs.slow} {plain(note)}\n" if note else "", "bold")
+    text = Text().append(f" {look.glyphs.slow} {plain(note)}\n" if note else "", "bold")
     reason = f"  {task.reason}" if task.reason else ""
     asked = "  asked to stop" if task.cancel_requested else ""
     named = [
