@@ -1,9 +1,10 @@
 """Sparklines and gauges, in Unicode and in ASCII."""
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import given
 
-from tq.tui.glyphs import ASCII, UNICODE, bar, glyphs_for, sparkline
+from tq.tui.glyphs import ASCII, UNICODE, Glyphs, bar, glyphs_for, sparkline
 
 
 def test_a_sparkline_shows_the_newest_on_the_right_and_nothing_as_blank() -> None:
@@ -31,7 +32,23 @@ def test_a_gauge_is_full_at_one_and_never_beyond() -> None:
     assert bar(7.0, 4, ASCII) == "####"
 
 
-def test_a_terminal_without_unicode_gets_ascii() -> None:
-    assert glyphs_for("UTF-8") is UNICODE
-    assert glyphs_for("ANSI_X3.4-1968") is ASCII
+@pytest.mark.parametrize(
+    ("environment", "encoding", "expected"),
+    [
+        ({"LANG": "de_DE.UTF-8"}, "utf-8", UNICODE),
+        ({"LANG": "C.utf8"}, "utf-8", UNICODE),
+        ({}, "utf-8", UNICODE),
+        ({"LANG": "C", "LC_ALL": "en_US.UTF-8"}, "utf-8", UNICODE),
+        ({"LANG": "C"}, "utf-8", ASCII),
+        ({"LANG": "C", "LC_CTYPE": "C.UTF-8"}, "utf-8", ASCII),  # which Python has made of LANG=C
+        ({"LANG": "de_DE.UTF-8", "LC_ALL": "C"}, "utf-8", ASCII),
+        ({"LANG": "de_DE.ISO-8859-1"}, "iso8859-1", ASCII),
+        ({"LANG": "de_DE.UTF-8"}, "ascii", ASCII),
+    ],
+)
+def test_a_terminal_without_unicode_gets_ascii(environment: dict[str, str], encoding: str, expected: Glyphs) -> None:
+    assert glyphs_for(environment, encoding) is expected
+
+
+def test_ascii_is_ascii() -> None:
     assert all(glyph.isascii() for glyph in ASCII)

@@ -272,4 +272,4 @@ def _look(hz: float, theme: str | None, *, is_utc: bool) -> "Look":
 
     if theme is not None and theme not in NAMES:
         raise InvalidArgument(f"there is no theme {theme!r}", hint=f"one of: {', '.join(NAMES)}")
-    return Look(glyphs_for(sys.stdout.encoding or ""), theme or theme_for(os.environ), hz, is_utc)
+    return Look(glyphs_for(os.environ, sys.stdout.encoding or ""), theme or theme_for(os.environ), hz, is_utc)

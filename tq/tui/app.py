@@ -27,13 +27,13 @@ from tq.tui.actions import ACTIONS, UNDO, Action, Target, why_not
 from tq.tui.commandline import HOME, Place, completions, parse_command
 from tq.tui.feed import Connected, Disconnected, Feed, Frame, Greeting, Noted, Refused
 from tq.tui.figures import count
-from tq.tui.glyphs import Glyphs
+from tq.tui.glyphs import ASCII, Glyphs
 from tq.tui.link import Link
 from tq.tui.mirror import Changed, Mirror
 from tq.tui.places import MODES, OPENS
 from tq.tui.screens.base import TopScreen
 from tq.tui.screens.help import HelpScreen
-from tq.tui.theme import DARK, NAMES, OWN
+from tq.tui.theme import ASCII_CSS, DARK, NAMES, OWN
 from tq.tui.widgets.footer import Footer
 from tq.tui.widgets.header import LIVE, LOST, PAUSED, STALE, Header, Status, Tab
 from tq.tui.widgets.prompt import Prompt
@@ -66,9 +66,12 @@ class TopApp(App[None]):
         ("+ -", "more or fewer frames a second"),
     )
     """For the help: what can be done with time."""
-    CSS = """
+    CSS = (
+        """
     TopScreen { background: $background; }
     """
+        + ASCII_CSS
+    )
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(str(number), f"mode('{mode}')", mode, show=False) for number, mode in enumerate(MODES, start=1)),
         Binding("colon", "ask(':')", "Command", show=False, priority=True),
@@ -134,6 +137,7 @@ class TopApp(App[None]):
 
     def on_mount(self) -> None:
         """Show the queues at once, empty, and begin to listen."""
+        self.set_class(self.look.glyphs is ASCII, "-ascii")
         for mode, screen in MODES.items():
             self.add_mode(mode, screen)
         self.switch_mode("queues")

@@ -3,7 +3,7 @@
 No colour stands alone: every state has a glyph and a word.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 
@@ -60,9 +60,23 @@ ASCII = Glyphs(
 )
 
 
-def glyphs_for(encoding: str) -> Glyphs:
-    """The set that an output encoding can show."""
-    return UNICODE if "utf" in encoding.lower() else ASCII
+_COERCED = ("C.UTF-8", "C.utf8", "UTF-8")
+"""What Python writes into LC_CTYPE where the locale is C, which it then takes for UTF-8 (PEP 538)."""
+
+
+def glyphs_for(environment: Mapping[str, str], encoding: str) -> Glyphs:
+    """The set that a terminal can show.
+
+    Args:
+        environment: the locale of the terminal, as its user has set it. Without any, it is taken to be a modern one.
+        encoding: that of Python's output, which is UTF-8 in the locale C too.
+    """
+    own = {name: environment.get(name, "") for name in ("LC_ALL", "LC_CTYPE", "LANG")}
+    if own["LC_CTYPE"] in _COERCED and own["LANG"] in ("C", "POSIX"):
+        own["LC_CTYPE"] = ""
+    locale = next(filter(None, own.values()), "UTF-8")
+    can = all("utf" in name.lower() for name in (locale, encoding))
+    return UNICODE if can else ASCII
 
 
 def sparkline(values: Sequence[float], width: int, glyphs: Glyphs) -> str:

@@ -33,6 +33,20 @@ LIGHT = Theme(
     panel="#e3e8ec",
 )
 OWN = (DARK, LIGHT)
+ASCII_CSS = """
+    .-ascii VTable, .-ascii VerticalScroll, .-ascii TextArea, .-ascii OptionList { scrollbar-size-vertical: 0; }
+    .-ascii Confirm > Vertical { border: ascii $warning; }
+    .-ascii Leave > Vertical { border: ascii $accent; }
+    .-ascii HelpScreen > VerticalScroll { border: ascii $primary; }
+    .-ascii Toast { border-left: ascii $secondary; border-right: none; }
+    .-ascii Toast.-warning { border-left: ascii $warning; }
+    .-ascii Toast.-error { border-left: ascii $error; }
+    .-ascii SearchIcon { display: none; }
+    .-ascii CommandPalette > Vertical { border: none; }
+    .-ascii CommandPalette #--input { border: none; }
+    .-ascii CommandPalette CommandList { border: none; }
+"""
+"""For terminals without Unicode: what Textual draws around and beside our own text, in ASCII or not at all."""
 TERMINAL_DARK, TERMINAL_LIGHT = "ansi-dark", "ansi-light"
 NAMES = (DARK.name, LIGHT.name, TERMINAL_DARK, TERMINAL_LIGHT)
 _FEW_COLOURS = ("linux", "vt", "xterm", "screen", "ansi")
