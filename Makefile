@@ -6,7 +6,7 @@ export PYTHONDONTWRITEBYTECODE =
 
 CAMPAIGN := $(RUN)/python -m pytest -m campaign -q -s -p no:randomly --timeout 0
 
-.PHONY: demo test check lint types contract proto tests clean
+.PHONY: demo test check lint types contract proto tests screenshots clean
 .PHONY: campaign-kills campaign-workers campaign-disk campaign-fuzz campaign-operations campaign-model
 
 demo: $(VENV)/.runtime  ## real tasks on real input, end to end
@@ -51,6 +51,9 @@ campaign-fuzz: $(VENV)/.dev  ## attacks on a broker's port: FUZZ_SECONDS=120
 
 campaign-model: $(VENV)/.dev  ## the engine beside its model, at random
 	@$(CAMPAIGN) tests/simulation tests/engine
+
+screenshots: $(VENV)/.dev  ## the pictures in docs/images, six minutes: NAMES="queues task"
+	@$(RUN)/python tools/screenshots.py $(NAMES)
 
 $(VENV)/.python:
 	@$(PYTHON) -m venv $(VENV) || { echo "python3-venv is missing: apt-get install python3-venv" >&2; exit 1; }

@@ -1,4 +1,4 @@
-"""What the everyday commands import: the dashboard, ssh and the web are for those who ask for them (TUI 4.5, 4.6.12).
+"""What the everyday commands import: the dashboard, ssh and the web are for those who ask for them.
 
 Numbers of modules are asserted, for they do not depend on the machine; times are in docs/performance.md.
 """

@@ -66,7 +66,7 @@ class Load(NamedTuple):
 
 
 LOADS = (
-    Load(30, 170, lambda order: shop.charge.enqueue(order, order * 7 % 90_000, "EUR")),
+    Load(29, 1_200, lambda order: shop.charge.enqueue(order, order * 7 % 90_000, "EUR")),
     Load(26, 90, lambda order: shop.deliver.enqueue(order % 40, {"order_id": order, "type": "paid"})),
     Load(5, 60, lambda order: shop.thumbnail.enqueue(f"img/{order}.{'jpg' if order % 100 else 'bmp'}", 320)),
     Load(0.8, 45, shop.refund.enqueue),
@@ -105,7 +105,7 @@ def pictures(dead: str) -> tuple[Picture, ...]:
         Picture("queues-light", ["webhooks.out", "NEEDS ATTENTION"], theme=LIGHT.name),
         Picture("workers", ["media-1"], Place("workers"), lines=16),
         Picture("dead", error, Place("dead"), lines=16),
-        Picture("task", ["Traceback"], Place("task", dead), lines=38),
+        Picture("task", ["Traceback"], Place("task", dead), lines=42),
         Picture("retry", ["frozen"], Place("dead"), error, ["R"], lines=26),
         Picture("activity", ["retry"], Place("activity"), lines=24),
     )

@@ -1,4 +1,4 @@
-"""The stream as the dashboard takes it (TUI 4.6.8): repeated, huge, with a clock that is off.
+"""The stream as the dashboard takes it: repeated, huge, with a clock that is off.
 
 What the connection does is tested in tests/client/test_stream_trouble.py, what the broker keeps for a slow reader in
 tests/engine/test_watching.py.
