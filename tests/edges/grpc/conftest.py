@@ -32,11 +32,11 @@ async def broker(tmp_path: Path) -> AsyncIterator[Edges]:
 
 
 @asynccontextmanager
-async def serving(broker: Edges, limits: Limits | None = None) -> AsyncIterator[Edge]:
+async def serving(broker: Edges, limits: Limits | None = None, *, port: int = 0) -> AsyncIterator[Edge]:
     """A gRPC server over a broker."""
     gateway = Gateway(f"unix://{broker.socket}", broker.broker.edge_key, "grpc")
     server = GrpcServer(gateway, limits)
-    port = await server.start("127.0.0.1", 0)
+    port = await server.start("127.0.0.1", port)
     async with (
         AsyncClient(f"unix://{broker.socket}", name="test") as native,
         grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,

@@ -447,32 +447,32 @@ class Parameter(_message.Message):
     def __init__(self, name: _Optional[str] = ..., types: _Optional[_Iterable[str]] = ..., is_required: _Optional[bool] = ...) -> None: ...
 
 class WorkRequest(_message.Message):
-    __slots__ = ("hello", "number", "successes", "failures", "releases", "cancelled", "extensions", "progress", "log", "heartbeat", "stacks", "credit")
+    __slots__ = ("hello", "number", "progress", "log", "successes", "failures", "releases", "cancelled", "extensions", "heartbeat", "stacks", "credit")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     NUMBER_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    LOG_FIELD_NUMBER: _ClassVar[int]
     SUCCESSES_FIELD_NUMBER: _ClassVar[int]
     FAILURES_FIELD_NUMBER: _ClassVar[int]
     RELEASES_FIELD_NUMBER: _ClassVar[int]
     CANCELLED_FIELD_NUMBER: _ClassVar[int]
     EXTENSIONS_FIELD_NUMBER: _ClassVar[int]
-    PROGRESS_FIELD_NUMBER: _ClassVar[int]
-    LOG_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     STACKS_FIELD_NUMBER: _ClassVar[int]
     CREDIT_FIELD_NUMBER: _ClassVar[int]
     hello: WorkerHello
     number: int
+    progress: _containers.RepeatedCompositeFieldContainer[ProgressNote]
+    log: _containers.RepeatedCompositeFieldContainer[LogEntry]
     successes: _containers.RepeatedCompositeFieldContainer[Success]
     failures: _containers.RepeatedCompositeFieldContainer[Failure]
     releases: _containers.RepeatedCompositeFieldContainer[Release]
     cancelled: _containers.RepeatedCompositeFieldContainer[Lease]
     extensions: _containers.RepeatedCompositeFieldContainer[Extend]
-    progress: _containers.RepeatedCompositeFieldContainer[ProgressNote]
-    log: _containers.RepeatedCompositeFieldContainer[LogEntry]
     heartbeat: Heartbeat
     stacks: _containers.RepeatedCompositeFieldContainer[StackTaken]
     credit: int
-    def __init__(self, hello: _Optional[_Union[WorkerHello, _Mapping]] = ..., number: _Optional[int] = ..., successes: _Optional[_Iterable[_Union[Success, _Mapping]]] = ..., failures: _Optional[_Iterable[_Union[Failure, _Mapping]]] = ..., releases: _Optional[_Iterable[_Union[Release, _Mapping]]] = ..., cancelled: _Optional[_Iterable[_Union[Lease, _Mapping]]] = ..., extensions: _Optional[_Iterable[_Union[Extend, _Mapping]]] = ..., progress: _Optional[_Iterable[_Union[ProgressNote, _Mapping]]] = ..., log: _Optional[_Iterable[_Union[LogEntry, _Mapping]]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., stacks: _Optional[_Iterable[_Union[StackTaken, _Mapping]]] = ..., credit: _Optional[int] = ...) -> None: ...
+    def __init__(self, hello: _Optional[_Union[WorkerHello, _Mapping]] = ..., number: _Optional[int] = ..., progress: _Optional[_Iterable[_Union[ProgressNote, _Mapping]]] = ..., log: _Optional[_Iterable[_Union[LogEntry, _Mapping]]] = ..., successes: _Optional[_Iterable[_Union[Success, _Mapping]]] = ..., failures: _Optional[_Iterable[_Union[Failure, _Mapping]]] = ..., releases: _Optional[_Iterable[_Union[Release, _Mapping]]] = ..., cancelled: _Optional[_Iterable[_Union[Lease, _Mapping]]] = ..., extensions: _Optional[_Iterable[_Union[Extend, _Mapping]]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., stacks: _Optional[_Iterable[_Union[StackTaken, _Mapping]]] = ..., credit: _Optional[int] = ...) -> None: ...
 
 class WorkerHello(_message.Message):
     __slots__ = ("name", "incarnation", "host", "pid", "task_types", "queues", "concurrency", "version", "held", "signatures")

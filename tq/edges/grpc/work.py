@@ -177,6 +177,8 @@ class _Desk:
         while (request := await self._talk.read()) is not None:
             if request.HasField("hello"):
                 raise InvalidArgument("a second hello on one stream", hint="open another stream")
+            for one in _reports(request):  # before the outcomes: of a lease that has ended they would be dropped
+                _send(connection, one)
             answers = []
             for one in _settling(request):
                 check_request(one)
@@ -186,9 +188,8 @@ class _Desk:
                 task = asyncio.create_task(self._settle(request.number, answers), name="grpc work: settling")
                 self._settling.add(task)
                 task.add_done_callback(self._settling.discard)
-            for one in _telling(request):
-                check_request(one)
-                connection.send(one)
+            for one in _signs_of_life(request):
+                _send(connection, one)
             if request.credit:
                 self._give(connection, request.credit)
 
@@ -296,8 +297,13 @@ def _failure(failure: pb.Failure) -> commands.Failure:
     )
 
 
-def _telling(request: pb.WorkRequest) -> Iterator[Any]:
-    """The requests that have no reply. Texts that are too long are cut."""
+def _send(connection: Connection, request: Any) -> None:
+    check_request(request)
+    connection.send(request)
+
+
+def _reports(request: pb.WorkRequest) -> Iterator[Any]:
+    """What running handlers say of themselves. Texts that are too long are cut."""
     for notes in _chunks(request.progress):
         yield commands.ReportProgress(
             0,
@@ -311,6 +317,10 @@ def _telling(request: pb.WorkRequest) -> Iterator[Any]:
                 for n in lines
             ],
         )
+
+
+def _signs_of_life(request: pb.WorkRequest) -> Iterator[Any]:
+    """What the worker says of itself, and the stacks that it was asked for."""
     if request.HasField("heartbeat"):
         beat = request.heartbeat
         yield commands.Heartbeat(
