@@ -20,6 +20,8 @@ from tq.protocol.codec import PROTOCOL_VERSION
 SLOTS = 4
 HELD = 3
 """Tasks that each second worker has in hand, for as long as the crowd is there."""
+HOLD_SECONDS = 86_400
+"""How long a task that is held may run: longer than anybody looks."""
 HEARTBEAT_SECONDS = 10.0
 BEAT_SECONDS = 0.5
 """Between two changes of the queues that change."""
@@ -136,7 +138,7 @@ class Crowd:
     def _waiting(self) -> Iterator[Task]:
         busy = [name for place, name in enumerate(self._queues) if 10 <= place % 100 < 40] or self._queues
         for number in range((self._count + 1) // 2 * HELD):
-            yield Task(HOLD, queue=busy[number % len(busy)], max_retries=0)
+            yield Task(HOLD, queue=busy[number % len(busy)], max_retries=0, timeout_seconds=HOLD_SECONDS)
         for place, name in enumerate(self._queues):
             match place % 100:
                 case 0:

@@ -86,6 +86,8 @@ def why_not(action: Action, role: Role, target: Target | None) -> str:
         return f"{role.value}: needs {action.needs.value}"
     if target is None:
         return "nothing selected"
+    if target is Target.TASK and Target.DEAD in action.targets and target not in action.targets:
+        return "not a dead letter"
     if target not in action.targets:
         return f"not for a {target.value}"
     return ""

@@ -16,14 +16,14 @@ from tq.tui.shell import Command, words_of
 from tq.tui.widgets.table import VTable
 
 COLUMNS = (
-    Column("COUNT", 8, is_number=True),
-    Column("LAST", 7, is_number=True),
-    Column("FIRST", 7, is_number=True, rank=3),
+    Column("COUNT", 7, is_number=True),
+    Column("LAST", 6, is_number=True),
+    Column("FIRST", 6, is_number=True, rank=3),
     Column("/MIN", 6, is_number=True, rank=2),
-    Column("ERROR", 24, is_elastic=True),
+    Column("ERROR", 36, is_elastic=True),
     Column("WHERE", 22, rank=4, is_elastic=True, widest=48),
-    Column("QUEUE", 20, rank=1, is_elastic=True, widest=48),
-    Column("RETRIED", 8, is_number=True, rank=5),
+    Column("QUEUE", 18, rank=1, is_elastic=True, widest=48),
+    Column("RETRIED", 7, is_number=True, rank=5),
 )
 
 

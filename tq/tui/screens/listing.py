@@ -21,12 +21,17 @@ from tq.tui.widgets.table import VTable
 R = TypeVar("R")
 
 
+def sorted_already(_: object) -> int:
+    """The key of rows that whoever sends them has sorted."""
+    return 0
+
+
 class Order(NamedTuple):
     """One way to sort. `column`: the title under which a click asks for it; empty: none. Ties go by id, so that rows
     that are equal stand still."""
 
     name: str
-    key: Callable[[Any], Any]
+    key: Callable[[Any], Any] = sorted_already
     column: str = ""
 
 
@@ -144,8 +149,11 @@ class ListScreen(TopScreen, Generic[R]):
         self._left_out = left_out
         marked = len(self.list.marked)
         total = self.list.total + left_out
-        among = f"the first {self.list.total:,} of " if left_out else ""  # a filter sees no more than these
-        text = f"{len(self.list):,} of {among}{total:,} {self.noun}{'' if total == 1 else 's'}"
+        nouns = f"{total:,} {self.noun}{'' if total == 1 else 's'}"
+        if left_out:  # a filter sees no more than these
+            nouns = f"the first {self.list.total:,} of {nouns}"
+        is_all = left_out and len(self.list) == self.list.total
+        text = nouns if is_all else f"{len(self.list):,} of {nouns}"
         text += f"  {marked:,} marked (*)" if marked else ""
         text += f"  sort: {self._order.name}{' reversed' if self._is_reversed else ''}"
         self.query_one("#count", Lines).show(count_lines(text, self.size))

@@ -1,7 +1,7 @@
 """One queue: what it holds, how fast it goes, what it did in the last five minutes, and its tasks by state."""
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -11,23 +11,34 @@ from tq.model.history import SECONDS_KEPT, HistoryPoint
 from tq.model.plain import plain
 from tq.model.selector import Field, literal_term
 from tq.model.stats import QueueStats
+from tq.model.task import TaskSummary
 from tq.tui.actions import HOLD, Action, Target
 from tq.tui.columns import Cell
 from tq.tui.figures import count, drain, length, rate, since
 from tq.tui.glyphs import Glyphs, sparkline
 from tq.tui.mirror import Changed, Mirror
 from tq.tui.screens.base import Selection, fetching
-from tq.tui.screens.tasks import TasksScreen
+from tq.tui.screens.tasks import COLUMNS, NEWEST, QUICKEST, TasksScreen
 from tq.tui.shell import Command, words_of
 from tq.tui.widgets.footer import Hint
 from tq.tui.widgets.lines import Lines
 
-TABS: tuple[tuple[str, str], ...] = (
-    ("waiting", "state:pending,failed"),
-    ("running", "state:in_progress"),
-    ("retrying", "state:failed"),
-    ("dead", "state:dead_letter"),
-    ("done", "state:completed,cancelled"),
+
+class Tab(NamedTuple):
+    """Tasks in some states, in the order in which they are shown at first."""
+
+    name: str
+    states: str
+    order: str
+    is_reversed: bool = False
+
+
+TABS = (
+    Tab("waiting", "state:pending,failed", QUICKEST),  # in which they will run
+    Tab("running", "state:in_progress", NEWEST),
+    Tab("retrying", "state:failed", QUICKEST),  # when they are due
+    Tab("dead", "state:dead_letter", NEWEST),
+    Tab("done", "state:completed,cancelled", QUICKEST, is_reversed=True),  # the last to end first
 )
 SPARK_LABEL = 12
 SPARK_REFRESH_MS = 2_000
@@ -77,6 +88,7 @@ class QueueScreen(TasksScreen):
     """A queue and its tasks."""
 
     mode = "queues"
+    columns = tuple(column for column in COLUMNS if column.title != "QUEUE")
     hints = (Hint("Tab", "state"), *TasksScreen.hints)
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "tab(1)", "Tasks in the next state", show=False, priority=True),
@@ -87,16 +99,28 @@ class QueueScreen(TasksScreen):
         self.queue = queue
         self._tab = 0
         super().__init__(self._selector())
+        self._sort_for_tab()
         self._points: Sequence[HistoryPoint] = ()
         self._drawn_at_ms = 0
 
     def _selector(self) -> str:
-        return f"{literal_term(Field.QUEUE, self.queue).text} {TABS[self._tab][1]}"
+        return f"{literal_term(Field.QUEUE, self.queue).text} {TABS[self._tab].states}"
+
+    def _sort_for_tab(self) -> None:
+        tab = TABS[self._tab]
+        self._order = next(order for order in self.orders if order.name == tab.order)
+        self._is_reversed = tab.is_reversed
+        self.list.sort(self._place_of)
 
     @property
     def crumb(self) -> str:
         """Where one is."""
-        return f"queue {plain(self.queue)} / {TABS[self._tab][0]}"
+        return f"queue {plain(self.queue)} / {TABS[self._tab].name}"
+
+    def cells(self, row: TaskSummary) -> Sequence[Cell]:
+        """The cells of a task, without its queue, which stands above."""
+        cells = super().cells(row)
+        return [cell for cell, column in zip(cells, COLUMNS, strict=True) if column in self.columns]
 
     @property
     def scopes(self) -> tuple[str, ...]:
@@ -149,5 +173,6 @@ class QueueScreen(TasksScreen):
     def action_tab(self, steps: int) -> None:
         """The tasks in another state."""
         self._tab = (self._tab + steps) % len(TABS)
+        self._sort_for_tab()
         self.apply_filter(self._selector())
         self.top.draw_header()

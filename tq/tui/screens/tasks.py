@@ -3,8 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
+import msgspec
 from textual.binding import Binding, BindingType
 
+from tq.model.commands import Order as Sort
 from tq.model.errors import TqError
 from tq.model.ids import format_id
 from tq.model.replies import TaskPage
@@ -24,22 +26,24 @@ from tq.views.errors import summary_error
 
 PAGE = 200
 """Tasks fetched at once; more when the cursor comes near the end."""
-
 REQUESTS_MAX = 200
 """After so many answers in a row a search rests, however few tasks they had: the broker looks at a bounded number of
 tasks for each, and what is rare may lie far behind. It goes on with `m`."""
 
-BROKER_ORDERS = {"newest": ("age", False), "oldest": ("age", True), "queue": ("queue", False)}
+NEWEST, OLDEST, QUICKEST = "newest", "oldest", "quickest"
+BROKER_ORDERS = {NEWEST: (Sort.AGE, False), OLDEST: (Sort.AGE, True), QUICKEST: (Sort.ANY, False)}
 """How the broker is asked for pages in an order of this screen, and whether from its end. In any other, only what was
-fetched can be sorted."""
+fetched can be sorted: by queue, type or state the broker would have to read all there is for the first page."""
 
-COLUMNS = (
+SEARCHING = "None found yet."
+
+COLUMNS: tuple[Column, ...] = (
     Column("ID", 36, rank=4),
     Column("STATE", 13),
-    Column("TYPE", 14, is_elastic=True, widest=40),
-    Column("QUEUE", 12, rank=1, is_elastic=True, widest=40),
-    Column("TRY", 4, is_number=True, rank=3),
-    Column("AGE", 7, is_number=True),
+    Column("TYPE", 12, is_elastic=True, widest=40),
+    Column("QUEUE", 18, rank=1, is_elastic=True, widest=40),
+    Column("TRY", 3, is_number=True, rank=3),
+    Column("AGE", 6, is_number=True),
     Column("WORKER", 12, rank=5),
     Column("ERROR", 20, rank=2, is_elastic=True),
 )
@@ -62,6 +66,11 @@ def state_cell(state: State, glyphs: Glyphs) -> Cell:
             return Cell(f"{glyphs.gone} cancelled", "dim")
 
 
+def short_error(task: TaskSummary) -> str:
+    """What it failed with last: the last part of the type, as selectors take it, and what it said."""
+    return summary_error(msgspec.structs.replace(task, error_type=task.error_type.rpartition(".")[2]))
+
+
 def task_cells(task: TaskSummary, now_ms: int, glyphs: Glyphs) -> tuple[Cell, ...]:
     """The cells of a task, in the order of COLUMNS."""
     return (
@@ -72,12 +81,13 @@ def task_cells(task: TaskSummary, now_ms: int, glyphs: Glyphs) -> tuple[Cell, ..
         Cell(str(task.attempt)),
         Cell(since(task.ended_at_ms or task.submitted_at_ms, now_ms)),
         Cell(task.worker or "-"),
-        Cell(summary_error(task)),
+        Cell(short_error(task)),
     )
 
 
 class TasksScreen(ListScreen[TaskSummary]):
-    """Search: the filter is the selector. The rows are as of one moment; `r` looks again."""
+    """Search: the filter is the selector. The rows are as of one moment, in the broker's order, and more are fetched
+    when the cursor comes near their end; `r` looks again."""
 
     mode = "tasks"
     noun = "task"
@@ -86,8 +96,9 @@ class TasksScreen(ListScreen[TaskSummary]):
     opens = "task"
     columns = COLUMNS
     orders = (
-        Order("newest", lambda row: [-byte for byte in row.id], "AGE"),
-        Order("oldest", lambda row: row.id),
+        Order(NEWEST, column="AGE"),
+        Order(OLDEST),
+        Order(QUICKEST),
         Order("queue", lambda row: (row.queue, row.id), "QUEUE"),
         Order("type", lambda row: (row.task_type, row.id), "TYPE"),
         Order("state", lambda row: (row.state.value, row.id), "STATE"),
@@ -95,7 +106,7 @@ class TasksScreen(ListScreen[TaskSummary]):
     hints = (*ListScreen.hints, Hint("A", "all"), Hint("r", "again"))
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "search", "Look again", show=False),
-        Binding("m", "more", "Search on", show=False),
+        Binding("m", "more", "Search on, where it rests", show=False),
         Binding("A", "all", "All that match, not only those fetched", show=False),
     ]
 
@@ -106,9 +117,15 @@ class TasksScreen(ListScreen[TaskSummary]):
         self._as_of = 0
         self._total = 0
         self._is_exact = True
-        self._is_searching = False
         self._examined = 0
+        self._is_searching = False
         self._is_all = False
+        self._places: dict[bytes, int] = {}
+        self.list.sort(self._place_of)
+
+    def _place_of(self, task: TaskSummary) -> int:
+        """As the broker had them."""
+        return self._places.get(task.id, 0)
 
     @property
     def crumb(self) -> str:
@@ -179,67 +196,78 @@ class TasksScreen(ListScreen[TaskSummary]):
         """Search."""
         self.action_search()
 
+    def _source(self) -> tuple[Sort, bool]:
+        sort, is_descending = BROKER_ORDERS.get(self._order.name, BROKER_ORDERS[NEWEST])
+        return sort, is_descending is not (self._is_reversed and self._order.name in BROKER_ORDERS)
+
+    def _sort_by(self, order: Order, *, is_reversed: bool) -> None:
+        """The broker sorts, as far as it can: of a part of the tasks the first in another order are not among those
+        that were fetched."""
+        source = self._source()
+        super()._sort_by(order, is_reversed=is_reversed)
+        if order.name in BROKER_ORDERS:
+            self.list.sort(self._place_of)
+            self.table.redraw()
+        if self._source() != source:
+            self.action_search()
+
     def action_search(self) -> None:
         """From the beginning, as of now."""
         self._cursor, self._as_of, self._examined = b"", 0, 0
+        self._places.clear()
         self.list.replace({})
         self.table.redraw()
         self._fetch()
 
     def action_more(self) -> None:
-        """Search on where the search rests."""
+        """On from where the search rests."""
         if self._cursor and not self._is_searching:
             self._fetch()
 
     @fetching("search")
     async def _fetch(self) -> None:
-        """The next PAGE tasks, in as many answers as that takes."""
+        """The next PAGE tasks, in as many answers as that takes: one may have fewer than it was asked for, even none,
+        and yet not be the last."""
         client = self.top.client
         if client is None:
             return
-        enough = len(self.list) + PAGE
+        enough = len(self._places) + PAGE
         self._is_searching = True
         try:
             for _ in range(REQUESTS_MAX):
                 self.say_count()
-                wanted = enough - len(self.list)
+                wanted = enough - len(self._places)
                 page = await client.list_tasks(self._filter, *self._source(), wanted, self._cursor, self._as_of)
                 self._take_page(page)
-                if not page.cursor or len(self.list) >= enough:
+                if not self._cursor or len(self._places) >= enough:
                     break
         except TqError as error:
             self.top.report(error)
         finally:
             self._is_searching = False
         self.say_count()
-
-    def _source(self) -> tuple[str, bool]:
-        order, is_descending = BROKER_ORDERS.get(self._order.name, BROKER_ORDERS["newest"])
-        return order, is_descending is not (self._is_reversed and self._order.name in BROKER_ORDERS)
-
-    def _sort_by(self, order: Order, *, is_reversed: bool) -> None:
-        """Of a part of the tasks the first in another order are not among those that were fetched."""
-        source = self._source()
-        super()._sort_by(order, is_reversed=is_reversed)
-        if self._cursor and self._source() != source:
-            self.action_search()
+        self.say()
 
     def _take_page(self, page: TaskPage) -> None:
         if not self._as_of:
             self._total, self._is_exact = page.total, page.is_total_exact
         self._cursor, self._as_of = page.cursor, page.as_of
         self._examined += page.examined
+        for task in page.tasks:
+            self._places.setdefault(task.id, len(self._places))
+        if self._is_exact and len(self._places) >= self._total:
+            self._cursor = b""  # what is left to look at has none of them
         self.table.take([(format_id(task.id), task) for task in page.tasks])
         self.say_count()
         self.say()
 
     def say_count(self, left_out: int = 0) -> None:
-        """How many were found, of how many."""
+        """How many were found, of how many, and whether there may be more."""
         del left_out
         total = f"{self._total:,}{'' if self._is_exact else ' or more'}"
         more = ""
         if self._is_searching or self._cursor:
-            looked = f", {self._examined:,} looked at" if self._examined else ""
+            looked = f", {self._examined:,} looked at" if self._examined > PAGE else ""
             more = f"  searching{looked} ..." if self._is_searching else f"  more below{looked} (m)"
         marked = f"  {len(self.list.marked):,} marked (*)" if self.list.marked else ""
         marked = f"  ALL {total} selected" if self._is_all else marked
@@ -247,6 +275,7 @@ class TasksScreen(ListScreen[TaskSummary]):
         only = " (of those fetched)" if self._cursor and self._order.name not in BROKER_ORDERS else ""
         text = f"{len(self.list):,} of {total} tasks{more}{marked}  sort: {order}{only}"
         self.query_one("#count", Lines).show(count_lines(text, self.size))
+        self.table.empty = SEARCHING if self._is_searching or self._cursor else self.empty
 
     def draw(self, mirror: Mirror, changes: Mapping[str, Changed]) -> None:
         """Nothing of the stream: rows are as of the moment of the search."""

@@ -24,9 +24,9 @@ COLUMNS = (
     Column("AHEAD", 6, is_number=True, rank=4),
     Column("MEMORY", 8, is_number=True, rank=2),
     Column("HOST", 15, rank=3),
-    Column("PID", 7, is_number=True, rank=6),
+    Column("PID", 7, is_number=True, rank=7),
     Column("SEEN", 7, is_number=True, rank=1),
-    Column("NOTE", 12, rank=7, is_elastic=True),
+    Column("NOTE", 24, rank=6, is_elastic=True),
 )
 
 
@@ -59,8 +59,8 @@ def worker_cells(row: WorkerLive, now_ms: int, glyphs: Glyphs) -> tuple[Cell, ..
     )
 
 
-def _attention(row: WorkerLive) -> int:
-    return {"lost": 0, "draining": 2}.get(row.status, 1 if row.note else 3)
+def _attention(row: WorkerLive) -> tuple[int, str]:
+    return {"lost": 0, "draining": 2}.get(row.status, 1 if row.note else 3), row.name
 
 
 class WorkersScreen(ListScreen[WorkerLive]):
@@ -75,8 +75,8 @@ class WorkersScreen(ListScreen[WorkerLive]):
     orders = (
         Order("attention", _attention, "STATUS"),
         Order("name", lambda row: row.name, "WORKER"),
-        Order("busy", lambda row: -row.leases, "BUSY"),
-        Order("memory", lambda row: -row.rss_bytes, "MEMORY"),
+        Order("busy", lambda row: (-row.leases, row.name), "BUSY"),
+        Order("memory", lambda row: (-row.rss_bytes, row.name), "MEMORY"),
         Order("silent", lambda row: row.seen_at_ms, "SEEN"),
     )
 

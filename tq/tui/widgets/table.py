@@ -127,7 +127,8 @@ class VTable(ScrollView, Generic[R], can_focus=True):
         """Whether the cursor's row stays where it is on the screen when rows move, instead of the top row."""
         self._cells = cells
         self._glyphs = glyphs
-        self._empty = empty
+        self.empty = empty
+        """What is said where there is no row."""
         self._fits: list[Fit] = []
         self._lines: dict[Id, tuple[R, bool, bool, bool, Strip]] = {}
         self._range_from: Id | None = None
@@ -231,7 +232,7 @@ class VTable(ScrollView, Generic[R], can_focus=True):
         if row is not None:
             return self._line(*row)
         if y == 1 and not len(self.rows):
-            text = aligned(f"   {self._empty}", self._width, is_number=False)
+            text = aligned(f"   {self.empty}", self._width, is_number=False)
             return Strip([Segment(text, self._look("dim"))])
         return Strip.blank(self._width, self.rich_style)
 
