@@ -184,7 +184,16 @@ def test_workers_are_counted_by_what_they_are_and_what_they_can_take() -> None:
 
     workers = metrics(rig).workers
 
-    assert (workers.connected, workers.draining, workers.lost, workers.slots) == (1, 0, 1, 1)
+    assert (workers.connected, workers.draining, workers.lost, workers.slots, workers.in_use) == (1, 0, 1, 1, 0)
+
+
+def test_tasks_that_a_worker_has_fetched_ahead_are_in_no_slot() -> None:
+    rig = Rig()
+    worker = rig.worker()
+    rig.submit(task(1), task(2))
+    worker.fetch(2)
+
+    assert (metrics(rig).workers.slots, metrics(rig).workers.in_use) == (1, 1)
 
 
 @pytest.mark.parametrize("bound", PROCESSING_MS_BOUNDS)

@@ -129,7 +129,7 @@ def families(metrics: Metrics) -> Iterator[Metric]:
     yield _gauge("tq_workers_draining", "Of these, those that take nothing more.", workers.draining)
     yield _gauge("tq_workers_lost", "Worker processes that may still come back for their tasks.", workers.lost)
     yield _gauge("tq_workers_slots", "Tasks that the connected workers can run at once.", workers.slots)
-    yield _gauge("tq_workers_slots_in_use", "Tasks that they run, as they last said.", workers.running)
+    yield _gauge("tq_workers_slots_in_use", "Of these slots, those that have a task.", workers.in_use)
     if metrics.process is not None:
         yield from _process(metrics.process)
     yield from _edges(metrics.edges)

@@ -100,5 +100,6 @@ def _worker_counts(ledger: Ledger) -> WorkerCounts:
         draining=sum(worker.is_draining for worker in connected),
         lost=len(ledger.workers) - len(connected),
         slots=sum(worker.hello.concurrency for worker in connected),
-        running=sum(worker.running for worker in connected),
+        # Not as they last said: that is up to a heartbeat old. What they have beyond their slots was fetched ahead.
+        in_use=sum(min(len(worker.leases), worker.hello.concurrency) for worker in connected),
     )

@@ -52,13 +52,13 @@ class QueueMetrics(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WorkerCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """All worker processes together. `slots`: tasks that they can run at once; `running`: that they said they do."""
+    """All worker processes together. `slots`: tasks that the connected ones can run at once; `in_use`: with a task."""
 
     connected: int = 0  # those that drain included
     draining: int = 0
     lost: int = 0  # their grace is running
     slots: int = 0
-    running: int = 0
+    in_use: int = 0
 
 
 class ProcessMetrics(msgspec.Struct, frozen=True, kw_only=True):
