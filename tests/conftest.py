@@ -1,5 +1,6 @@
-"""For all tests: how Hypothesis looks for examples, and Ctrl-C as it is."""
+"""For all tests: how Hypothesis looks for examples, Ctrl-C as it is, and brokers without edges."""
 
+import os
 import signal
 from collections.abc import Iterator
 
@@ -10,6 +11,9 @@ from hypothesis import settings
 # is the doing of the change under test and replays anywhere; campaigns set their own and draw new ones.
 settings.register_profile("tq", deadline=None, derandomize=True, database=None, print_blob=True)
 settings.load_profile("tq")
+
+# A test that wants the edges of a broker process says so: they are processes too, and their ports would be in use.
+os.environ["TQ_API_REST_ENABLED"] = "false"
 
 
 @pytest.fixture(autouse=True)

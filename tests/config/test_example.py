@@ -23,7 +23,7 @@ def test_the_example_holds_every_setting_with_its_default() -> None:
     assert {f"{section}.{name}": value for section, values in content.items() for name, value in values.items()} == {
         setting.key: setting.default for setting in all_settings()
     }
-    assert list(content) == ["broker", "persistence", "security", "cluster", "worker", "log"]
+    assert list(content) == ["broker", "api", "persistence", "security", "cluster", "worker", "log"]
 
 
 def test_the_example_can_be_used_as_it_is() -> None:

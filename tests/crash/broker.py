@@ -41,7 +41,12 @@ class Broker:
         self.last_events: deque[dict[str, Any]] = deque(maxlen=5)
         self.rest: list[str] = []
         self._program = program
-        self._settings = {"TQ_PERSISTENCE_MIN_FREE_BYTES": "0", "TQ_BROKER_QUEUE_DEPTH_THRESHOLD": "0", **settings}
+        self._settings = {
+            "TQ_API_REST_ENABLED": "false",
+            "TQ_PERSISTENCE_MIN_FREE_BYTES": "0",
+            "TQ_BROKER_QUEUE_DEPTH_THRESHOLD": "0",
+            **settings,
+        }
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self._started = asyncio.Event()

@@ -11,8 +11,9 @@ from tq.model.commands import EDGE_ITSELF, Behind, Hello, WorkerHello
 from tq.model.credentials import Token, hash_secret
 from tq.model.errors import AccessDenied
 from tq.model.identity import Role
+from tq.model.peers import is_loopback
 from tq.model.settings import BrokerSettings, SecuritySettings, Settings
-from tq.server.access import NOBODY, Access, Peer, is_loopback, user_name
+from tq.server.access import NOBODY, Access, Peer, user_name
 from tq.server.gate import Gate
 
 SECRET = "s" * 43

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tq.model.errors import ConfigInvalid
-from tq.model.settings import BrokerSettings
+from tq.model.settings import ApiSettings, BrokerSettings, Settings
 from tq.server.listen import check_credentials, check_exposure, listen_tcp, listen_unix, shown
 
 
@@ -77,8 +77,8 @@ def test_a_busy_port_may_be_passed_over_for_the_next_free_one() -> None:
     assert port < found <= port + 100
 
 
-def settings(host: str, **changes: object) -> BrokerSettings:
-    return BrokerSettings(host=host, **changes)  # type: ignore[arg-type]
+def settings(host: str, **changes: object) -> Settings:
+    return Settings(broker=BrokerSettings(host=host, **changes))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", ""])
@@ -87,6 +87,16 @@ def test_an_address_that_others_can_reach_is_refused_without_tls(host: str) -> N
         check_exposure(settings(host))
 
     assert "--insecure" in refused.value.hint
+
+
+def test_the_address_of_the_edges_is_held_to_the_same_unless_there_are_none() -> None:
+    exposed = Settings(api=ApiSettings(host="0.0.0.0"))
+    with pytest.raises(ConfigInvalid, match=r"api\.host 0\.0\.0\.0 is not loopback, and there is no TLS"):
+        check_exposure(exposed)
+    with pytest.raises(ConfigInvalid, match=r"api\.host 0\.0\.0\.0 is not loopback, and there are no credentials"):
+        check_credentials(exposed, has_token=False)
+
+    check_exposure(Settings(api=ApiSettings(host="0.0.0.0", rest_enabled=False)))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.8.8.8"])

@@ -13,6 +13,7 @@ from tests.certificates import Certificates
 from tests.server.edges import edges, everything, hello
 from tests.server.fakes import recording_logger
 from tests.server.wire import Wire
+from tq.config.tls import Tls
 from tq.model.commands import ListQueues, Submit
 from tq.model.errors import ConfigInvalid
 from tq.model.identity import Role
@@ -20,7 +21,6 @@ from tq.model.replies import ErrorReply, QueuePage, Submitted
 from tq.model.settings import BrokerSettings, PersistenceSettings, SecuritySettings, Settings
 from tq.model.task import TaskSpec
 from tq.server.broker import open_store
-from tq.server.tls import Tls
 
 MTLS = SecuritySettings(certificate_roles="ops.example.org=operator")
 

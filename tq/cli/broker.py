@@ -8,10 +8,13 @@ from tq.cli.serving import (
     Insecure,
     LogFormat,
     LogLevel,
+    NoRest,
     Port,
+    RestPort,
     Socket,
     Sync,
     broker_flags,
+    edge_flags,
     run_loop,
 )
 
@@ -21,6 +24,8 @@ def broker(
     port: Port = None,
     data_dir: DataDir = None,
     socket: Socket = None,
+    rest_port: RestPort = None,
+    has_no_rest: NoRest = False,
     insecure: Insecure = None,
     sync: Sync = None,
     is_ephemeral: Ephemeral = False,
@@ -40,5 +45,5 @@ def broker(
     from tq.server.broker import run_broker
 
     flags = broker_flags(host, port, data_dir, socket, insecure, sync, log_level, log_format)
-    settings = load_settings(config, flags=flags).settings
+    settings = load_settings(config, flags=[*flags, *edge_flags(rest_port, has_no_rest)]).settings
     run_loop(run_broker(settings, is_ephemeral=is_ephemeral))

@@ -42,6 +42,24 @@ LogFormat = Annotated[
     typer.Option("--log-format", help="auto: console on a terminal, else JSON lines.  [default: auto]"),
 ]
 
+RestPort = Annotated[
+    int | None,
+    typer.Option(
+        "--rest-port", metavar="N", min=0, max=65_535, help="TCP port of REST; 0 takes a free one.  [default: 8080]"
+    ),
+]
+NoRest = Annotated[bool, typer.Option("--no-rest", help="Serve neither REST nor /metrics.", show_default=False)]
+
+
+def edge_flags(rest_port: int | None, has_no_rest: bool) -> list["Flag"]:
+    """The flags of a broker's edges, as the settings that they are; None: not given."""
+    from tq.config.loading import Flag
+
+    return [
+        Flag("--rest-port", "api.rest_port", rest_port),
+        Flag("--no-rest", "api.rest_enabled", False if has_no_rest else None),
+    ]
+
 
 def broker_flags(
     host: str | None,

@@ -19,6 +19,8 @@ from tq.cli.exits import Exit
 from tq.cli.terminal import is_attended, say
 from tq.model.settings import Settings
 from tq.server.broker import Broker, open_store, prepare_process
+from tq.server.edge_processes import EdgeProcesses
+from tq.server.listen import check_exposure
 from tq.server.logging import make_logger
 from tq.tui.leaving import Leaving
 from tq.worker.supervisor import SAME_SIGNAL_SECONDS
@@ -48,8 +50,18 @@ class Supervisor:
         self._settings = settings
         self._plan = plan
         self._log = make_logger(settings.log, plan.log_file)
+        check_exposure(settings)
+        self._edges = EdgeProcesses(settings, self._log, takes_next_free_port=True, stream=plan.log_file)
+        self._edges.bind()
         store = open_store(settings, self._log, is_ephemeral=plan.is_ephemeral)
-        self._broker = Broker(settings, store, self._log, is_ephemeral=plan.is_ephemeral, takes_next_free_port=True)
+        self._broker = Broker(
+            settings,
+            store,
+            self._log,
+            is_ephemeral=plan.is_ephemeral,
+            takes_next_free_port=True,
+            edge_addresses=self._edges.addresses,
+        )
         self._parts: dict[str, Process] = {}
         self._watchers: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
@@ -69,6 +81,7 @@ class Supervisor:
             loop.add_signal_handler(number, self._on_signal)
         prepare_process()
         await self._broker.start()
+        self._edges.start(self._broker.local_address, self._broker.edge_key)
         try:
             self._broker.died.add_done_callback(lambda _: self._stop.set())
             self._greet()
@@ -83,6 +96,7 @@ class Supervisor:
             if self._dashboard is not None:
                 await self._dashboard.end()
             await self._stop_parts()
+            await self._edges.stop()
             await self._broker.stop()
             self._tell_why()
         if self._broker.died.done():
@@ -101,7 +115,7 @@ class Supervisor:
             *(sys.executable, "-m", "tq.cli.main", "worker", app, "--end-with-stdin"),
             stdin=asyncio.subprocess.PIPE,  # closed by the kernel if this process is killed
             stderr=self._plan.log_file,
-            env={**self._environment(self._broker.addresses[-1]), **worker_variables(self._settings)},
+            env={**self._environment(self._broker.local_address), **worker_variables(self._settings)},
             # Ctrl-C goes to the whole group of the terminal; the workers must hear of it from here, and once.
             start_new_session=True,
         )
@@ -156,7 +170,7 @@ class Supervisor:
     async def _show_dashboard(self, log_file: TextIO) -> None:
         if self._stop.is_set():
             return
-        address, log_path = self._broker.addresses[-1], Path(log_file.name)
+        address, log_path = self._broker.local_address, Path(log_file.name)
         self._dashboard = Dashboard(address, log_path)
         leaving = await self._dashboard.show()
         if leaving is Leaving.STOP or self._stop.is_set():

@@ -16,10 +16,13 @@ from tq.cli.serving import (
     Insecure,
     LogFormat,
     LogLevel,
+    NoRest,
     Port,
+    RestPort,
     Socket,
     Sync,
     broker_flags,
+    edge_flags,
     run_loop,
 )
 
@@ -50,6 +53,8 @@ def up(
     port: Port = None,
     data_dir: DataDir = None,
     socket: Socket = None,
+    rest_port: RestPort = None,
+    has_no_rest: NoRest = False,
     insecure: Insecure = None,
     sync: Sync = None,
     is_ephemeral: Ephemeral = False,
@@ -83,13 +88,14 @@ def up(
             Flag("--concurrency", "worker.concurrency", concurrency),
             Flag("--processes", "worker.processes", processes),
             Flag("--queues", "worker.queues", queues),
+            *edge_flags(rest_port, has_no_rest),
             *broker_flags(host, port, data_dir, socket, insecure, sync, log_level, log_format),
         ]
         loaded = load_settings(config, flags=[*(DEMO_SETTINGS if is_demo else ()), *flags])
         wanted = dict.fromkeys([*(apps or ()), *((APP,) if is_demo else ())])
         log_file = None
         if can_show(os.environ) and not has_no_top:
-            check_exposure(loaded.settings.broker)  # before there is a directory that nobody wanted
+            check_exposure(loaded.settings)  # before there is a directory that nobody wanted
             directory = Path(loaded.settings.persistence.data_dir)
             if is_ephemeral:
                 directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tq-up-")))

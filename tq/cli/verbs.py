@@ -17,6 +17,7 @@ from tq.cli import (
     dead,
     doctor,
     door,
+    edge,
     failures,
     inside,
     op,
@@ -92,6 +93,7 @@ def tq(
 
 app.command("up", rich_help_panel=RUN)(up.up)
 app.command("broker", rich_help_panel=RUN)(broker.broker)
+app.command("edge", hidden=True)(edge.edge)
 
 worker_app = typer.Typer(cls=RunByDefaultGroup, no_args_is_help=True)
 worker_app.command("run")(worker.run)

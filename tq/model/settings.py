@@ -61,6 +61,23 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     ] = 10
 
 
+class ApiSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """REST: a process of its own beside the broker, with the TLS of the section broker."""
+
+    rest_enabled: Annotated[bool, Meta(description="serve REST and /metrics")] = True
+    rest_port: Annotated[Port, Meta(description="TCP port of REST; 0 takes a free one")] = 8080
+    host: Annotated[str, Meta(description="address to listen on; empty: that of broker.host")] = ""
+    allowed_hosts: Annotated[
+        str,
+        Meta(description="names that a proxy on this machine may put into Host and Origin, such as tq.example.org"),
+    ] = ""
+    max_connections: Annotated[int, Meta(ge=1, le=100_000, description="connections of one edge held at once")] = 1_000
+    max_body_bytes: Annotated[int, Meta(ge=1 << 10, le=256 << 20, description="largest body of a request")] = 12 << 20
+    request_timeout_secs: Annotated[
+        int, Meta(ge=1, le=3_600, description="how long a request may take to arrive, and an answer to be read on")
+    ] = 30
+
+
 class PersistenceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the data lies, and what an acknowledgement means."""
 
@@ -146,6 +163,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """All sections."""
 
     broker: BrokerSettings = BrokerSettings()
+    api: ApiSettings = ApiSettings()
     persistence: PersistenceSettings = PersistenceSettings()
     security: SecuritySettings = SecuritySettings()
     cluster: ClusterSettings = ClusterSettings()

@@ -1,16 +1,15 @@
 """Who is at the other end of a connection, as the socket tells it, and what they turned out to be allowed."""
 
-import ipaddress
 import pwd
 import socket
 import struct
 from asyncio import BaseTransport
 from functools import lru_cache
-from typing import Any
 
 import msgspec
 
 from tq.model.identity import ANONYMOUS, Actor, Role
+from tq.model.peers import is_loopback, names_of
 
 _UCRED = struct.Struct("3i")  # pid, uid, gid: unix(7)
 
@@ -57,17 +56,7 @@ def peer_of(transport: BaseTransport) -> Peer:
     address = str(name[0]).partition("%")[0]
     certificate = transport.get_extra_info("peercert")
     scheme = "tcp" if transport.get_extra_info("sslcontext") is None else "tls"
-    return Peer(f"{scheme} {address}", is_loopback(address), certificate_names=_names_of(certificate or {}))
-
-
-def is_loopback(address: str) -> bool:
-    """Whether an address, as numbers, can be reached from this machine alone."""
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    return (mapped or found).is_loopback
+    return Peer(f"{scheme} {address}", is_loopback(address), certificate_names=names_of(certificate or {}))
 
 
 @lru_cache(maxsize=256)
@@ -86,8 +75,3 @@ def _peer_uid(sock: socket.socket) -> int | None:
         return None
     uid: int = _UCRED.unpack(sock.getsockopt(socket.SOL_SOCKET, option, _UCRED.size))[1]
     return uid
-
-
-def _names_of(certificate: dict[str, Any]) -> tuple[str, ...]:
-    """Its subject alternative names; the common name does not count (RFC 9525)."""
-    return tuple(str(name) for kind, name in certificate.get("subjectAltName", ()) if kind in ("DNS", "URI", "email"))

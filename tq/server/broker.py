@@ -9,6 +9,7 @@ import secrets
 import signal
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 from structlog.typing import FilteringBoundLogger
 
 import tq
+from tq.config.tls import Tls
 from tq.engine.engine import Engine
 from tq.model.commands import BATCH_MAX
 from tq.model.errors import ConfigInvalid
@@ -26,12 +28,12 @@ from tq.model.settings import BrokerSettings, Settings
 from tq.protocol.codec import PROTOCOL_VERSION
 from tq.server.clock import Clock
 from tq.server.connection import ConnectionLimits, Connections
+from tq.server.edge_processes import EdgeProcesses
 from tq.server.gate import Gate
 from tq.server.handshake import TlsServer
 from tq.server.listen import check_credentials, check_exposure, listen_tcp, listen_unix, shown
 from tq.server.logging import make_logger
 from tq.server.loop import BrokerLoop, SyncPolicy
-from tq.server.tls import Tls
 from tq.server.vitals import Vitals
 from tq.storage.memory import MemoryStore
 from tq.storage.rocks import RocksStore
@@ -54,7 +56,8 @@ class Broker:
     """A broker in this process: `start`, then `stop`. Owns the store from `start` on.
 
     Attributes:
-        addresses: where clients reach it, once started.
+        addresses: where clients reach it, once started; those of its edges are the last.
+        local_address: where a process of the same user on this machine reaches it, once started.
         edge_key: by which it knows its edges; for them alone.
     """
 
@@ -66,6 +69,7 @@ class Broker:
         *,
         is_ephemeral: bool = False,
         takes_next_free_port: bool = False,
+        edge_addresses: tuple[str, ...] = (),
         clock: Clock | None = None,
     ) -> None:
         """
@@ -73,6 +77,7 @@ class Broker:
             store: open; `stop` closes it.
             is_ephemeral: nothing outlives the process, so nothing is waited for; no socket but one that was asked for.
             takes_next_free_port: if the port is busy, listen on the next one that is not.
+            edge_addresses: where its edges listen, which are the caller's to start; they reach it at `local_address`.
             clock: of the machine if None.
         """
         self._settings = settings
@@ -80,16 +85,19 @@ class Broker:
         self._log = log
         self._is_ephemeral = is_ephemeral
         self._takes_next_free_port = takes_next_free_port
+        self._edge_addresses = edge_addresses
         self._data_dir = "" if is_ephemeral else str(Path(settings.persistence.data_dir).absolute())
         self._clock = Clock() if clock is None else clock
         self._tls: Tls | None = None
         self._servers: list[asyncio.Server | TlsServer] = []
         self._socket_path: Path | None = None
+        self._private_directory: tempfile.TemporaryDirectory[str] | None = None
         self._check_timer: asyncio.TimerHandle | None = None
         self._is_clock_behind = False
         self._loop: BrokerLoop
         self._connections: Connections
         self.addresses: tuple[str, ...] = ()
+        self.local_address = ""
         self.edge_key = secrets.token_bytes(32)
 
     async def start(self) -> None:
@@ -102,7 +110,7 @@ class Broker:
         started_at = time.monotonic()
         settings, broker = self._settings, self._settings.broker
         try:
-            check_exposure(broker)
+            check_exposure(settings)
             self._tls = Tls(broker) if broker.tls_cert else None
         except BaseException:
             self._store.close()
@@ -133,7 +141,7 @@ class Broker:
             raise
         self._connections = Connections(self._loop, _connection_limits(settings), self._log)
         try:
-            check_credentials(broker, has_token=self._loop.has_token())
+            check_credentials(settings, has_token=self._loop.has_token())
             await self._listen()
         except BaseException:
             self._stop_listening()
@@ -196,9 +204,15 @@ class Broker:
         addresses = [shown(sock, is_tls=tls is not None) for sock in sockets]
         local = self._listen_locally()
         if local is not None:
-            self._servers.append(await loop.create_unix_server(self._connections.make, sock=local))
             addresses.append(shown(local))
-        self.addresses = tuple(addresses)
+        elif self._edge_addresses:
+            # For the edges alone: the TCP port may speak TLS with a certificate for another name than this machine's.
+            self._private_directory = tempfile.TemporaryDirectory(prefix="tq-")
+            local = listen_unix(Path(self._private_directory.name) / "s")
+        if local is not None:
+            self._servers.append(await loop.create_unix_server(self._connections.make, sock=local))
+        self.local_address = addresses[0] if local is None else shown(local)
+        self.addresses = (*addresses, *self._edge_addresses)
 
     def _listen_locally(self) -> socket.socket | None:
         wanted = self._settings.broker.socket
@@ -223,6 +237,9 @@ class Broker:
         if self._socket_path is not None:
             self._socket_path.unlink(missing_ok=True)
             self._socket_path = None
+        if self._private_directory is not None:
+            self._private_directory.cleanup()
+            self._private_directory = None
 
     def check(self) -> None:
         """Look at the disk, the connections and the clock; calls itself again after CHECK_SECONDS."""
@@ -251,7 +268,7 @@ def open_store(settings: Settings, log: FilteringBoundLogger, *, is_ephemeral: b
         StorageInUse: another process has the data directory.
         StorageCorrupt, FormatTooNew, StorageFailed, DiskFull: it cannot be opened; the message says why.
     """
-    check_exposure(settings.broker)  # before there is a directory that nobody wanted
+    check_exposure(settings)  # before there is a directory that nobody wanted
     if settings.broker.tls_cert:
         Tls(settings.broker)
     if is_ephemeral:
@@ -299,9 +316,23 @@ async def run_broker(
         TqError: the data cannot be opened; or the disk failed, and the process must end.
     """
     log = make_logger(settings.log) if log is None else log
-    store = open_store(settings, log, is_ephemeral=is_ephemeral)
+    check_exposure(settings)
+    edges = EdgeProcesses(settings, log, takes_next_free_port=takes_next_free_port)
+    edges.bind()  # before there is a directory that nobody wanted
+    try:
+        store = open_store(settings, log, is_ephemeral=is_ephemeral)
+    except BaseException:
+        await edges.stop()
+        raise
     prepare_process()
-    broker = Broker(settings, store, log, is_ephemeral=is_ephemeral, takes_next_free_port=takes_next_free_port)
+    broker = Broker(
+        settings,
+        store,
+        log,
+        is_ephemeral=is_ephemeral,
+        takes_next_free_port=takes_next_free_port,
+        edge_addresses=edges.addresses,
+    )
     loop = asyncio.get_running_loop()
     signalled: asyncio.Future[None] = loop.create_future()
 
@@ -319,16 +350,19 @@ async def run_broker(
         loop.add_signal_handler(number, on_signal, number)
     try:
         await broker.start()
+        edges.start(broker.local_address, broker.edge_key)
         gc.freeze()  # what was loaded stays: no collection need look at it again
         if on_started is not None:
             on_started(broker)
         try:
             await asyncio.wait({signalled, broker.died}, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            await edges.stop()  # first: what they have taken, the broker is to answer
             await broker.stop()
         if broker.died.done():
             broker.died.result()
     finally:
+        await edges.stop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
 

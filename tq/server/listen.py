@@ -8,41 +8,49 @@ import stat
 from pathlib import Path
 
 from tq.model.errors import ConfigInvalid
-from tq.model.settings import BrokerSettings
-from tq.server.access import is_loopback
+from tq.model.peers import is_loopback
+from tq.model.settings import Settings
 
 BACKLOG = 1_024
 PORTS_TRIED = 100
 """How far `next_free` looks beyond the port that was asked for."""
 
 
-def check_exposure(broker: BrokerSettings) -> None:
+def check_exposure(settings: Settings) -> None:
     """Whether a broker may listen where its settings say, as far as one can tell before its data is opened.
 
     Raises:
         ConfigInvalid: others could reach it, without TLS; or not an address of this machine.
     """
-    if broker.tls_cert or broker.insecure or not is_exposed(broker.host):
-        return
-    raise ConfigInvalid(
-        f"broker.host {broker.host} is not loopback, and there is no TLS: others could read along, and connect",
-        hint="set broker.tls_cert and make a token, or use 127.0.0.1 and an SSH tunnel, or say --insecure",
-    )
+    exposed = _exposed_hosts(settings)
+    if exposed and not (settings.broker.tls_cert or settings.broker.insecure):
+        raise ConfigInvalid(
+            f"{exposed[0]} is not loopback, and there is no TLS: others could read along, and connect",
+            hint="set broker.tls_cert and make a token, or use 127.0.0.1 and an SSH tunnel, or say --insecure",
+        )
 
 
-def check_credentials(broker: BrokerSettings, *, has_token: bool) -> None:
+def check_credentials(settings: Settings, *, has_token: bool) -> None:
     """The rest of `check_exposure`: who reaches a broker over the network must have something to show.
 
     Raises:
         ConfigInvalid: others can reach it, and nobody has credentials.
     """
-    if has_token or broker.tls_client_ca or broker.insecure or not is_exposed(broker.host):
-        return
-    raise ConfigInvalid(
-        f"broker.host {broker.host} is not loopback, and there are no credentials: nobody has a token",
-        hint="start it on 127.0.0.1 once and make one there: tq token create NAME --role admin; "
-        "or set broker.tls_client_ca, or say --insecure",
-    )
+    exposed = _exposed_hosts(settings)
+    if exposed and not (has_token or settings.broker.tls_client_ca or settings.broker.insecure):
+        raise ConfigInvalid(
+            f"{exposed[0]} is not loopback, and there are no credentials: nobody has a token",
+            hint="start it on 127.0.0.1 once and make one there: tq token create NAME --role admin; "
+            "or set broker.tls_client_ca, or say --insecure",
+        )
+
+
+def _exposed_hosts(settings: Settings) -> list[str]:
+    """The settings of addresses that others reach, with their values: of the native port, and of the edges."""
+    hosts = {"broker.host": settings.broker.host}
+    if settings.api.rest_enabled and settings.api.host:
+        hosts["api.host"] = settings.api.host
+    return [f"{name} {host}" for name, host in hosts.items() if is_exposed(host)]
 
 
 def is_exposed(host: str) -> bool:
@@ -54,13 +62,14 @@ def is_exposed(host: str) -> bool:
     return not all(is_loopback(address.partition("%")[0]) for _, address in _resolve(host))
 
 
-def listen_tcp(host: str, port: int, *, next_free: bool = False) -> list[socket.socket]:
+def listen_tcp(host: str, port: int, *, next_free: bool = False, flag: str = "--port") -> list[socket.socket]:
     """Listen on all addresses of a host, on one port. Whether it may: see `check_exposure`.
 
     Args:
         host: a name or an address.
         port: 0 takes a free one.
         next_free: take the first free port from `port` on instead of insisting.
+        flag: which says the port, for errors.
 
     Raises:
         ConfigInvalid: not an address of this machine, or the port is in use.
@@ -74,10 +83,10 @@ def listen_tcp(host: str, port: int, *, next_free: bool = False) -> list[socket.
             if cause.errno != errno.EADDRINUSE:
                 raise ConfigInvalid(
                     f"cannot listen on port {candidate} of {host}: {cause.strerror}",
-                    hint="choose another --host or --port",
+                    hint=f"choose another --host or {flag}",
                 ) from cause
     busy = f"port {port} of {host} is" if last == port else f"ports {port} to {last} of {host} are all"
-    raise ConfigInvalid(f"{busy} in use", hint="is another broker running? choose another with --port, or --port 0")
+    raise ConfigInvalid(f"{busy} in use", hint=f"is another broker running? choose another with {flag}, or {flag} 0")
 
 
 def listen_unix(path: Path) -> socket.socket:

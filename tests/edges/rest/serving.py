@@ -12,7 +12,7 @@ import uvicorn
 from tq.client.async_client import AsyncClient
 from tq.edges.gateway import Caller, Gateway
 from tq.edges.rest.app import make_app
-from tq.edges.rest.live import Streams
+from tq.edges.rest.streams import Streams
 
 MAX_BODY_BYTES = 4 << 20
 

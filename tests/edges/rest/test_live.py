@@ -10,7 +10,8 @@ import pytest
 from tests.edges.rest.serving import code_of
 from tests.edges.rest.test_tasks import submitted
 from tq.client.watching import Update
-from tq.edges.rest.live import STREAMS_MAX, Streams, event_id, position
+from tq.edges.rest.live import event_id, position
+from tq.edges.rest.streams import STREAMS_MAX, Streams
 from tq.model.errors import TooManyRequests
 
 

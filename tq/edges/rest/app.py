@@ -12,11 +12,11 @@ from tq.edges.gateway import Gateway
 from tq.edges.rest import access, broker, dead, live, operations, queues, tasks, workers
 from tq.edges.rest.answers import encode
 from tq.edges.rest.callers import provide_client
-from tq.edges.rest.live import Streams
 from tq.edges.rest.metrics_page import show_metrics
 from tq.edges.rest.problems import of_defect, of_http_error, of_tq_error
 from tq.edges.rest.routing import check_request, keep_slashes
 from tq.edges.rest.schema import make_document
+from tq.edges.rest.streams import Streams
 from tq.model.errors import TqError
 
 PREFIX = "/api/v1"
@@ -40,7 +40,7 @@ def make_app(gateway: Gateway, log: FilteringBoundLogger, streams: Streams, *, m
 
     Args:
         gateway: the way to the broker.
-        log: gets `rest_defect` for what is a bug of tq.
+        log: gets `edge_defect` for what is a bug of tq.
         streams: those of /watch; the server ends them before it waits for the answers that are on their way.
         max_body_bytes: of a request; a larger one is answered with PAYLOAD_TOO_LARGE.
     """

@@ -1,7 +1,6 @@
 """Who asks: read from the request, decided by the broker."""
 
 import asyncio
-import ipaddress
 from collections.abc import AsyncGenerator, Coroutine
 from typing import Any, TypeVar
 
@@ -11,11 +10,16 @@ from litestar.di import NamedDependency
 from tq.client.async_client import AsyncClient
 from tq.edges.gateway import Caller, Gateway
 from tq.edges.rest.problems import Unauthenticated
-from tq.model.errors import AccessDenied, ConnectionLost
+from tq.edges.rest.streams import Streams
+from tq.model.errors import AccessDenied, ConnectionLost, ShuttingDown
+from tq.model.peers import is_loopback
 
 Connected = NamedDependency[AsyncClient]
 """The `client` of a handler: the connection to the broker of whoever asks."""
 TheGateway = NamedDependency[Gateway]
+
+CERTIFICATE_NAMES = "tq.certificate_names"
+"""Where the server puts into the scope what the caller's certificate says."""
 
 T = TypeVar("T")
 
@@ -31,15 +35,8 @@ def caller_of(request: Request[Any, Any, Any]) -> Caller:
     if header and (scheme.lower() != "bearer" or not token.strip()):
         raise Unauthenticated("Authorization is not a bearer token", hint='such as "Authorization: Bearer tq_..."')
     origin = request.client.host if request.client is not None else ""
-    return Caller(token.strip(), origin, is_loopback(origin))
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address is of this machine."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    scope: dict[str, Any] = request.scope  # type: ignore[assignment]
+    return Caller(token.strip(), origin, is_loopback(origin), scope.get(CERTIFICATE_NAMES, ()))
 
 
 async def provide_client(request: Request[Any, Any, Any], gateway: TheGateway) -> AsyncGenerator[AsyncClient, None]:
@@ -60,21 +57,28 @@ async def provide_client(request: Request[Any, Any, Any], gateway: TheGateway) -
 
 
 async def while_connected(request: Request[Any, Any, Any], asking: Coroutine[Any, Any, T]) -> T:
-    """The answer to a question that may take long, given up when the caller is gone: who waits for nobody is not kept.
+    """The answer to a question that may take long, given up when the caller is gone, who waits for nobody then, or when
+    this edge is to end.
 
     Raises:
         ConnectionLost: the caller is gone.
+        ShuttingDown: this edge ends.
     """
+    streams: Streams = request.app.state.streams
     answering = asyncio.create_task(asking, name="long poll")
     leaving = asyncio.create_task(_gone(request), name="long poll: caller")
+    ending = asyncio.create_task(streams.ending.wait(), name="long poll: edge")
     try:
-        await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({answering, leaving, ending}, return_when=asyncio.FIRST_COMPLETED)
         if answering.done():
             return answering.result()
+        if ending.done():
+            raise ShuttingDown("the broker is stopping", hint="try again soon")
         raise ConnectionLost("the caller is gone")
     finally:
         answering.cancel()
         leaving.cancel()
+        ending.cancel()
 
 
 async def _gone(request: Request[Any, Any, Any]) -> None:

@@ -16,13 +16,12 @@ from tq.edges.rest.answers import encode
 from tq.edges.rest.callers import Connected
 from tq.edges.rest.problems import document_of
 from tq.edges.rest.routing import Gives, route
-from tq.model.errors import TimedOut, TooManyRequests, TqError
+from tq.edges.rest.streams import Streams
+from tq.model.errors import TimedOut, TqError
 from tq.model.watching import HZ_MAX, SCOPES_MAX
 from tq.views.records import update_record
 
 EVENT_STREAM = "text/event-stream"
-STREAMS_MAX = 256
-"""Streams at once, of all callers: each is a connection to the broker too."""
 BEAT_SECONDS = 15.0
 """A stream that has nothing to say says so this often: what stands between would take it for dead, and so a caller that
 is gone is noticed."""
@@ -33,28 +32,6 @@ SEND_SECONDS_MAX = 60.0
 RETRY_MS = 2_000
 """How long a browser waits before it comes back."""
 _EVENT_ID = re.compile(r"([0-9A-Za-z_-]{1,100})\.(\d{1,16})\.([0-9a-f]{8})")
-
-
-class Streams:
-    """The streams that there are, and the end of them all."""
-
-    def __init__(self) -> None:
-        self._count = 0
-        self.ending = asyncio.Event()
-
-    def enter(self) -> None:
-        """Count one more.
-
-        Raises:
-            TooManyRequests: there are as many as may be.
-        """
-        if self._count >= STREAMS_MAX:
-            raise TooManyRequests(f"{STREAMS_MAX} streams are open", hint="watch several scopes in one stream")
-        self._count += 1
-
-    def leave(self) -> None:
-        """Count one less."""
-        self._count -= 1
 
 
 @route(

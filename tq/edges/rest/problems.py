@@ -4,6 +4,7 @@ from typing import Any
 
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
+from structlog.typing import FilteringBoundLogger
 
 from tq.edges.rest.answers import encode
 from tq.model.error_statuses import UNAUTHENTICATED, of_error
@@ -88,8 +89,9 @@ def of_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Resp
 
 def of_defect(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """Anything else: a bug of tq. Its trace is in the log, its text nowhere else."""
-    request.app.state.log.error("rest_defect", method=request.method, path=request.url.path, exc_info=error)
-    return of_tq_error(request, InternalError("this edge has a defect", hint="the trace is in its log: rest_defect"))
+    log: FilteringBoundLogger = request.app.state.log
+    log.error("edge_defect", edge="rest", method=request.method, path=request.url.path, exc_info=error)
+    return of_tq_error(request, InternalError("this edge has a defect", hint="the trace is in its log: edge_defect"))
 
 
 _BODY_HINT = "send less at once, or see api.max_body_bytes"

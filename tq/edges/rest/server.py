@@ -1,0 +1,112 @@
+"""REST on uvicorn: listening, and an orderly end."""
+
+import asyncio
+import logging
+import socket
+import ssl
+from typing import Any
+
+import uvicorn
+from structlog.typing import FilteringBoundLogger
+
+from tq.config.tls import Tls
+from tq.edges.gateway import Gateway
+from tq.edges.rest.app import make_app
+from tq.edges.rest.streams import Streams
+from tq.model.edges import EdgeStart
+
+KEEP_ALIVE_SECONDS = 75
+"""How long a connection may be idle between two requests."""
+
+_HANDSHAKE_SECONDS = _SHUTDOWN_SECONDS = 5.0  # of TLS
+_RENEW_SECONDS = 1.0  # between two looks at the files of the certificate
+
+
+class RestServer:
+    """The REST edge, on the sockets that the broker has bound for it."""
+
+    def __init__(self, start: EdgeStart, gateway: Gateway, log: FilteringBoundLogger) -> None:
+        """
+        Raises:
+            ConfigInvalid: the files of the certificate cannot be used any more.
+        """
+        api = start.settings.api
+        self._log = log
+        self._sockets = [socket.socket(fileno=number) for number in start.sockets]
+        self._tls = Tls(start.settings.broker) if start.settings.broker.tls_cert else None
+        self._streams = Streams()
+        config = uvicorn.Config(
+            make_app(gateway, log, self._streams, max_body_bytes=api.max_body_bytes),
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            proxy_headers=False,  # whoever is the peer is the caller; a header is no proof of anything
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        )
+        self._server = _Server(config, None if self._tls is None else self._tls.context)
+        self._serving: asyncio.Task[None] | None = None
+        self._renewing: asyncio.Task[None] | None = None
+        logging.getLogger("uvicorn").disabled = True  # what happens is in tq's own log
+
+    async def start(self) -> None:
+        """Serve from now on."""
+        self._serving = asyncio.create_task(self._server.serve(self._sockets), name="rest")
+        waiting = asyncio.ensure_future(self._server.is_up.wait())
+        await asyncio.wait({waiting, self._serving}, return_when=asyncio.FIRST_COMPLETED)
+        if not waiting.done():
+            waiting.cancel()
+            await self._serving  # it has failed: says why
+        if self._tls is not None:
+            self._renewing = asyncio.create_task(self._renew(self._tls), name="rest certificate")
+
+    async def stop(self, seconds: float) -> None:
+        """Take nothing more; return when what was taken has been answered, or given up after so many seconds."""
+        if self._renewing is not None:
+            self._renewing.cancel()
+        assert self._serving is not None
+        self._streams.ending.set()
+        self._server.config.timeout_graceful_shutdown = int(seconds)
+        self._server.should_exit = True
+        await self._serving
+
+    async def _renew(self, tls: Tls) -> None:
+        while True:
+            await asyncio.sleep(_RENEW_SECONDS)
+            tls.renew(self._log)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's, without its own handling of signals and with bounds for TLS."""
+
+    def __init__(self, config: uvicorn.Config, context: ssl.SSLContext | None) -> None:
+        super().__init__(config)
+        self.is_up = asyncio.Event()
+        self._tls_options: dict[str, Any] = {}
+        if context is not None:
+            self._tls_options = {
+                "ssl": context,
+                "ssl_handshake_timeout": _HANDSHAKE_SECONDS,
+                "ssl_shutdown_timeout": _SHUTDOWN_SECONDS,
+            }
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn's, but signals are the process's."""
+        await self._serve(sockets)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept on these sockets."""
+        loop = asyncio.get_running_loop()
+        self.servers = [
+            await loop.create_server(self._make, sock=sock, backlog=self.config.backlog, **self._tls_options)
+            for sock in sockets or ()
+        ]
+        self.started = True
+        self.is_up.set()
+
+    def _make(self) -> asyncio.Protocol:
+        make: Any = self.config.http_protocol_class
+        protocol: asyncio.Protocol = make(config=self.config, server_state=self.server_state, app_state={})
+        return protocol
