@@ -17,7 +17,7 @@ SECTIONS = {
     "Edges": ["tq/edges"],
 }
 EXTRA_OF_THE_TASK = {"task_id", "task_type", "queue", "attempt"}
-_LOG = re.compile(r"(self\.|_?door\.|self\._door\.)?_?log")
+_LOG = re.compile(r"([\w.]+\.)?_?log")
 
 
 def calls(section: str) -> Iterator[ast.Call]:

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from tq.client.async_client import AsyncClient
 from tq.client.connection import Connection
 from tq.client.link import make_hello
+from tq.edges.counting import Counting
 from tq.model.commands import EDGE_ITSELF, Behind, WorkerHello
 from tq.model.errors import TooManyConnections, TooManyRequests
 from tq.model.identity import Role
@@ -64,6 +65,7 @@ class Gateway:
 
     Attributes:
         own: the edge's own connection, a viewer: for its health, and for the numbers of the broker.
+        counting: what the edge was asked for; who serves it sees to it that the broker is told.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Gateway:
         callers_max: int = CALLERS_MAX,
         idle_seconds: float = IDLE_SECONDS,
     ) -> None:
+        self.counting = Counting()
         self._address = address
         self._key = key
         self._edge: Literal["rest", "grpc"] = edge

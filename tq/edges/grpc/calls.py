@@ -75,24 +75,42 @@ class Calls:
         described = pb.DESCRIPTOR.services_by_name[service]
         made: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
         for method in described.methods:
+            operation = f"{service}.{method.name}"
             name, encode = method.name, GetMessageClass(method.output_type).SerializeToString
             # Bytes come in as they are: what gRPC cannot decode by itself it logs with a trace, as often as anybody
             # likes.
             if name in unary:
                 made[name] = grpc.unary_unary_rpc_method_handler(
-                    self._answering(unary[name], method), response_serializer=encode
+                    self._counted(operation, self._answering(unary[name], method)), response_serializer=encode
                 )
             elif streams and name in streams:
                 made[name] = grpc.unary_stream_rpc_method_handler(
-                    self._streaming(streams[name], method), response_serializer=encode
+                    self._counted(operation, self._streaming(streams[name], method)), response_serializer=encode
                 )
             elif duplexes and name in duplexes:
                 made[name] = grpc.stream_stream_rpc_method_handler(
-                    self._conversing(duplexes[name], method), response_serializer=encode
+                    self._counted(operation, self._conversing(duplexes[name], method)), response_serializer=encode
                 )
             else:
                 raise AssertionError(f"nothing serves {method.full_name}")
         return grpc.method_handlers_generic_handler(described.full_name, made)
+
+    def _counted(self, operation: str, handle: Any) -> Any:
+        counting = self._gateway.counting
+
+        async def count(data: Any, context: Any) -> Any:
+            began, status = counting.began(), grpc.StatusCode.CANCELLED
+            try:
+                answer = await handle(data, context)
+                status = grpc.StatusCode.OK
+            except grpc.aio.AbortError:
+                status = context.code()
+                raise
+            finally:
+                counting.ended(operation, status.name, began)
+            return answer
+
+        return count
 
     def _answering(self, answer: Unary, method: MethodDescriptor) -> Any:
         kind = GetMessageClass(method.input_type)
