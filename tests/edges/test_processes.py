@@ -4,6 +4,7 @@ import re
 import signal
 import socket
 import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,6 +30,23 @@ def test_a_broker_serves_rest_and_names_its_address(tmp_path: Path) -> None:
             process = native.stats().process
         assert process is not None
         assert broker.rest in process.addresses
+        assert broker.process.end() == 0
+
+
+def test_prometheus_reads_the_broker_and_what_its_edge_was_asked_for(tmp_path: Path) -> None:
+    with edge_broker(tmp_path, TQ_API_METRICS_QUEUES_MAX="1") as broker, http(broker) as rest:
+        for queue in ("a", "a", "b"):
+            assert rest.post("/tasks", json={"task_type": "mail", "queue": queue}).status_code < 300
+        assert rest.get("/nothing").status_code == 404
+        asked = 'tq_edge_requests_total{edge="rest",operation="submit_task",status="201"} 3.0'
+        deadline = time.monotonic() + 30
+        while asked not in (text := httpx.get(f"{broker.rest}/metrics").text):  # an edge reports once a second
+            assert time.monotonic() < deadline, text
+            time.sleep(0.05)
+
+        assert 'tq_edge_requests_total{edge="rest",operation="none",status="404"} 1.0' in text
+        assert 'tq_tasks_total{queue="a"} 2.0' in text
+        assert 'tq_tasks_total{queue="_other"} 1.0' in text
         assert broker.process.end() == 0
 
 

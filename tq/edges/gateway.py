@@ -65,7 +65,7 @@ class Gateway:
 
     Attributes:
         own: the edge's own connection, a viewer: for its health, and for the numbers of the broker.
-        counting: what the edge was asked for; who serves it sees to it that the broker is told.
+        counting: what the edge was asked for.
     """
 
     def __init__(

@@ -60,14 +60,18 @@ async def run(
         loop.add_signal_handler(number, told_to_end.set)
     loop.add_reader(sys.stdin.fileno(), _end_with_broker)
     server = make(start, gateway, log)
+    telling: asyncio.Task[None] | None = None
     try:
         await gateway.own.connect()
+        telling = asyncio.create_task(gateway.counting.tell(gateway.own), name="edge counts")
         await server.start()
         os.write(sys.stdout.fileno(), READY)
         await told_to_end.wait()
         log.info("edge_stopping", edge=start.edge)
         await server.stop(start.settings.broker.graceful_shutdown_timeout_secs)
     finally:
+        if telling is not None:
+            telling.cancel()
         await gateway.close()
     log.info("edge_stopped", edge=start.edge)
 

@@ -76,6 +76,9 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     request_timeout_secs: Annotated[
         int, Meta(ge=1, le=3_600, description="how long a request may take to arrive, and an answer to be read on")
     ] = 30
+    metrics_queues_max: Annotated[
+        int, Meta(ge=0, le=1_000, description="queues that /metrics names; all others are counted together as _other")
+    ] = 100
 
 
 class PersistenceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,5 +1,6 @@
 """A real broker and a gRPC server over it, both in the test's own loop."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -37,11 +38,13 @@ async def serving(broker: Edges, limits: Limits | None = None, *, port: int = 0)
     gateway = Gateway(f"unix://{broker.socket}", broker.broker.edge_key, "grpc")
     server = GrpcServer(gateway, limits)
     port = await server.start("127.0.0.1", port)
+    telling = asyncio.create_task(gateway.counting.tell(gateway.own))
     async with (
         AsyncClient(f"unix://{broker.socket}", name="test") as native,
         grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
     ):
         yield Edge(port, Stubs(channel), native, server, broker)
+    telling.cancel()
     await server.stop(0)
     await gateway.close()
 

@@ -59,7 +59,7 @@ class GrpcServer:
         self._health = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection((*SERVICES, HEALTH, reflection.SERVICE_NAME), self._server)
-        self._tasks: list[asyncio.Task[None]] = []
+        self._looking: asyncio.Task[None] | None = None
 
     async def start(self, host: str, port: int, tls: Tls | None = None) -> int:
         """Listen.
@@ -87,18 +87,16 @@ class GrpcServer:
             )
         await self._server.start()
         await self._look()
-        self._tasks = [
-            asyncio.create_task(self._keep_looking(), name="grpc health"),
-            asyncio.create_task(self._gateway.counting.tell(self._gateway.own), name="grpc counts"),
-        ]
+        self._looking = asyncio.create_task(self._keep_looking(), name="grpc health")
         return int(bound)
 
     async def stop(self, seconds: float) -> None:
         """Take no more calls, and end when those there are have been answered, or after so many seconds. Streams do
         not end by themselves: they are cut off then."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._looking is not None:
+            self._looking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._looking
         await self._health.enter_graceful_shutdown()
         await self._server.stop(seconds)
         await self._calls.ended(CLEAN_UP_SECONDS)

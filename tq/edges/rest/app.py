@@ -35,7 +35,9 @@ OPENAPI_JSON = "application/vnd.oai.openapi+json"
 _HEADERS = {"X-Content-Type-Options": "nosniff"}
 
 
-def make_app(gateway: Gateway, log: FilteringBoundLogger, streams: Streams, *, max_body_bytes: int) -> ASGIApp:
+def make_app(
+    gateway: Gateway, log: FilteringBoundLogger, streams: Streams, *, max_body_bytes: int, metrics_queues_max: int = 100
+) -> ASGIApp:
     """The application.
 
     Args:
@@ -43,6 +45,7 @@ def make_app(gateway: Gateway, log: FilteringBoundLogger, streams: Streams, *, m
         log: gets `edge_defect` for what is a bug of tq.
         streams: those of /watch; the server ends them before it waits for the answers that are on their way.
         max_body_bytes: of a request; a larger one is answered with PAYLOAD_TOO_LARGE.
+        metrics_queues_max: queues that /metrics names, 0 to 1,000.
     """
     api = Router(
         PREFIX,
@@ -64,7 +67,7 @@ def make_app(gateway: Gateway, log: FilteringBoundLogger, streams: Streams, *, m
         response_headers=_HEADERS,
         openapi_config=None,
         logging_config=None,
-        state=State({"log": log, "streams": streams}),
+        state=State({"log": log, "streams": streams, "metrics_queues_max": metrics_queues_max}),
         debug=False,
         pdb_on_exception=False,
     )

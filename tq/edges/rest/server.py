@@ -12,6 +12,7 @@ from structlog.typing import FilteringBoundLogger
 from tq.config.tls import Tls
 from tq.edges.gateway import Gateway
 from tq.edges.rest.app import make_app
+from tq.edges.rest.counted import counted
 from tq.edges.rest.streams import Streams
 from tq.model.edges import EdgeStart
 
@@ -35,8 +36,15 @@ class RestServer:
         self._sockets = [socket.socket(fileno=number) for number in start.sockets]
         self._tls = Tls(start.settings.broker) if start.settings.broker.tls_cert else None
         self._streams = Streams()
+        app = make_app(
+            gateway,
+            log,
+            self._streams,
+            max_body_bytes=api.max_body_bytes,
+            metrics_queues_max=api.metrics_queues_max,
+        )
         config = uvicorn.Config(
-            make_app(gateway, log, self._streams, max_body_bytes=api.max_body_bytes),
+            counted(app, gateway.counting),
             http="httptools",
             ws="none",
             lifespan="off",
