@@ -415,10 +415,14 @@ async def test_an_operation_is_stopped_half_way_and_what_it_did_is_undone(
         await seat.press("g")  # the cursor stays where it was when a later row comes above it
         await seat.press("X")
         await asked(seat)
+        assert f"cancel queue:{queue} state:" in text(seat.app)
+        assert " of 50 done" in text(seat.app)
         await seat.press("y")
         await seat.until(lambda: "stopped" in "".join(seat.said))
         stopped = await client.wait_for_operation(operation.id)
         assert stopped.state is OperationState.CANCELLED
+        await seat.press("X")
+        await seat.until(lambda: "nothing runs there any more" in "".join(seat.said))
         await seat.press("U")
         await asked(seat)
         await seat.press("y")

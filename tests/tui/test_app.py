@@ -212,6 +212,17 @@ async def test_findings_beyond_those_that_were_sent_are_counted_too() -> None:
         assert "NEEDS ATTENTION (5 of 2,000, a goes through them)" in text(app)
 
 
+async def test_a_wide_screen_shows_how_fast_everything_went_since_it_is_there() -> None:
+    async with running() as (app, feed, pilot, _):
+        for second in range(1, 25):
+            feed.frame(part("totals", [totals(submitted_10s=second * 1_000)]), at_ms=NOW_MS + second * 1_000)
+        await settled(pilot)
+        line = next(line for line in lines(app) if line.startswith(" in "))
+
+    assert "2400/s" in line
+    assert set("_.-=*#%") <= set(line)
+
+
 async def test_an_operation_that_runs_is_shown_with_how_far_it_is_before_what_was_done() -> None:
     async with running() as (app, feed, pilot, _):
         feed.frame(

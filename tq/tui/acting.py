@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tq.client.async_client import AsyncClient
 from tq.model.ids import format_id
-from tq.model.operations import RATE
+from tq.model.operations import RATE, Operation, OperationState
 from tq.model.patterns import Pattern
 from tq.model.plain import plain
 from tq.model.replies import Prepared
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 NAMED_MAX = 5
 """Things of a selection that a question names one by one."""
+STAYS_DONE = "What was done stays done, and can be undone."
 STALE = "too old to act on: wait until it is live"
 
 
@@ -175,14 +176,19 @@ class Acting:
         self._top.notify("they end when they are idle", title=f"draining: {number:,}", markup=False)
 
     async def _cancel_operation(self, client: AsyncClient, selection: Selection) -> None:
-        names = [one[:8] for one in selection.ids]
-        facts = [*_named(names), Cell("What was done stays done, and can be undone.", "dim")]
-        what = f"operation {names[0]}" if len(names) == 1 else f"{len(names)} operations"
-        typed = each(one_each("tq op cancel", selection.ids), self._top.reach)
+        found = [await client.operation(one) for one in selection.ids]
+        running = [one for one in found if one.state is OperationState.RUNNING]
+        if not running:
+            self._top.notify(f"nothing runs there any more; {UNDO.key} takes back what was done", markup=False)
+            return
+        ids = [one.id.hex() for one in running]
+        facts = [*_of_operations(running), Cell(STAYS_DONE, "dim")]
+        what = f"operation {ids[0][:8]}" if len(ids) == 1 else f"{len(ids)} operations"
+        typed = each(one_each("tq op cancel", ids), self._top.reach)
         answer = await self.ask(Question(f"Stop {what}?", facts, "stop", typed))
         if answer is None:
             return
-        for one in selection.ids:
+        for one in ids:
             await client.cancel_operation(one, answer.reason)
         self._top.notify("what was done stays done", title=f"stopped: {what}", markup=False)
 
@@ -190,9 +196,7 @@ class Acting:
         wanted = self.undone_by(selection)
         found = [await client.operation(one) for one in wanted]
         facts = [
-            Cell(f"  {one.action} {plain(one.target)}: {one.done:,} of {one.total:,} done") for one in found[:NAMED_MAX]
-        ]
-        facts += [
+            *_of_operations(found),
             Cell("Each task goes back to where it was, if nothing else has moved it since", "dim"),
             Cell("and it does not run.", "dim"),
         ]
@@ -231,6 +235,12 @@ def command_of(action: Action, selection: Selection) -> Command:
     selector, ids = set_of(selection)
     verb = "tq resubmit" if action is RESUBMIT and not selection.is_one else action.command
     return Command(verb, words_of(selector) if selector else ids)
+
+
+def _of_operations(operations: Sequence[Operation]) -> list[Cell]:
+    facts = [f"  {one.action} {plain(one.target)}: {one.done:,} of {one.total:,} done" for one in operations]
+    more = [f"  and {len(facts) - NAMED_MAX:,} more"] if len(facts) > NAMED_MAX else []
+    return [Cell(fact) for fact in facts[:NAMED_MAX] + more]
 
 
 def _named(names: Sequence[str]) -> list[Cell]:

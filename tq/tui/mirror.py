@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from tq.client.watching import Change
 from tq.model.watching import ROWS, parse_scope
+from tq.tui.pulse import Pulse
 
 STALE_PERIODS = 3
 """Frames that did not come after which what is shown is called stale."""
@@ -32,11 +33,15 @@ class Mirror:
         """The broker's clock at the last frame, ms since the epoch; 0 before the first."""
         self.heard_at: float | None = None
         """When the last frame came, by the clock of whoever calls `apply`; None before the first."""
+        self.pulse = Pulse()
 
     def apply(self, changes: Iterable[Change], at_ms: int, heard_at: float) -> dict[str, Changed]:
         """Take in a frame; what changed, by scope."""
         self.at_ms, self.heard_at = at_ms, heard_at
-        return {change.scope: self._apply(change) for change in changes}
+        changed = {change.scope: self._apply(change) for change in changes}
+        for totals in self.rows("totals").values():
+            self.pulse.take(totals, at_ms)
+        return changed
 
     def _apply(self, change: Change) -> Changed:
         key = ROWS[parse_scope(change.scope).kind].key

@@ -138,6 +138,15 @@ def test_who_hangs_up_gets_no_preview(desk: Desk) -> None:
     assert desk.rig.take_sent(44) == []
 
 
+def test_a_preview_of_a_retry_tells_that_tasks_still_die_of_the_same(desk: Desk) -> None:
+    desk.kill(1, 2, 3)
+    warnings = desk.prepare(RETRY).warnings
+    assert "3 a minute still die of this: likely they will again" in warnings
+
+    desk.rig.pass_time(2 * MINUTE)
+    assert not [warning for warning in desk.prepare(RETRY).warnings if "still die" in warning]
+
+
 def test_a_preview_warns_of_what_will_not_go_as_one_thinks(desk: Desk) -> None:
     desk.kill(1)
     desk.rig.step(PauseQueue(1, "default"))

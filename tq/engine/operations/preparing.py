@@ -4,6 +4,7 @@ from tq.engine.ledger import Ledger
 from tq.engine.listing import summary_of
 from tq.engine.operations.book import PREPARED_MAX, Book, Frozen, Preview, by_queue
 from tq.engine.operations.members import narrowed, plan_of, walk
+from tq.engine.plans import group_tests
 from tq.engine.selecting import check_queues, exact_count
 from tq.model.commands import PrepareOperation
 from tq.model.errors import InvalidArgument, TooManyRequests, WrongState
@@ -134,11 +135,21 @@ def _offer(ledger: Ledger, preview: Preview, now_ms: int) -> Prepared:
         rate=RATE,
         estimated_ms=count * 1_000 // RATE,
         expires_at_ms=preview.expires_at_ms,
-        warnings=_warnings(ledger, preview),
+        warnings=_warnings(ledger, preview, now_ms),
     )
 
 
-def _warnings(ledger: Ledger, preview: Preview) -> list[str]:
+def _deaths_per_minute(ledger: Ledger, preview: Preview, now_ms: int) -> float:
+    """At what rate tasks die of the errors that the previewed ones died of, as far as the selector tells."""
+    if preview.frozen.ids is not None:
+        return 0.0
+    tests = [test for test, _ in group_tests(preview.frozen.selector)]
+    numbers = {ledger.queues[name].number for name in preview.counts if name in ledger.queues}
+    groups = [group for group in ledger.groups.by_id.values() if not numbers.isdisjoint(group.queues)]
+    return sum(group.deaths_per_minute(now_ms) for group in groups if all(test(group) is not False for test in tests))
+
+
+def _warnings(ledger: Ledger, preview: Preview, now_ms: int) -> list[str]:
     """What whoever decides should know, a sentence each."""
     warnings = []
     request = preview.request
@@ -153,4 +164,6 @@ def _warnings(ledger: Ledger, preview: Preview) -> list[str]:
             warnings.append(f"paused, so the tasks will wait: {', '.join(paused[:SAMPLE_MAX])}")
         if not any(profile.serves(queue) for profile in ledger.profiles.values() for queue in queues):
             warnings.append("no connected worker serves these queues")
+        if (rate := _deaths_per_minute(ledger, preview, now_ms)) >= 1:
+            warnings.append(f"{rate:,.0f} a minute still die of this: likely they will again")
     return warnings

@@ -17,20 +17,21 @@ from tq.tui.shell import Command
 from tq.tui.widgets.lines import Lines
 
 COLUMNS = (
-    Column("OPERATION", 9, rank=5),
-    Column("STARTED", 9, rank=1),
-    Column("WHO", 14, rank=2),
+    Column("OPERATION", 9, rank=7),
+    Column("STARTED", 9, rank=2),
+    Column("WHO", 12, rank=3),
     Column("ACTION", 9),
-    Column("WHAT", 20, is_elastic=True),
-    Column("DONE", 16, is_number=True),
-    Column("", 12, rank=6),
-    Column("SKIPPED", 8, is_number=True, rank=4),
-    Column("FAILED", 7, is_number=True, rank=3),
-    Column("STATE", 19),
+    Column("WHAT", 24, is_elastic=True),
+    Column("DONE", 19, is_number=True),
+    Column("", 12, rank=8),
+    Column("SKIPPED", 7, is_number=True, rank=6),
+    Column("FAILED", 6, is_number=True, rank=5),
+    Column("STATE", 13),
+    Column("UNDO", 6, is_number=True, rank=4),
 )
 
 
-def state_cell(operation: Operation, now_ms: int, glyphs: Glyphs) -> Cell:
+def state_cell(operation: Operation, glyphs: Glyphs) -> Cell:
     """How far it is, in words."""
     match operation.state:
         case OperationState.RUNNING:
@@ -38,11 +39,15 @@ def state_cell(operation: Operation, now_ms: int, glyphs: Glyphs) -> Cell:
         case OperationState.CANCELLED:
             return Cell(f"{glyphs.gone} stopped", "warn")
         case OperationState.DONE:
-            if operation.undone_by is not None:
-                return Cell(f"{glyphs.gone} undone", "dim")
-            left_ms = operation.undo_until_ms - now_ms
-            undo = f", undo {length(left_ms)}" if operation.undo_until_ms and left_ms > 0 else ""
-            return Cell(f"{glyphs.fine} done{undo}", "good")
+            is_undone = operation.undone_by is not None
+            return Cell(f"{glyphs.gone} undone", "dim") if is_undone else Cell(f"{glyphs.fine} done", "good")
+
+
+def undo_cell(operation: Operation, now_ms: int) -> Cell:
+    """For how long it can be taken back."""
+    left_ms = operation.undo_until_ms - now_ms
+    can = left_ms > 0 and operation.undone_by is None
+    return Cell(length(left_ms) if can else "-", "dim")
 
 
 def operation_cells(operation: Operation, now_ms: int, glyphs: Glyphs) -> tuple[Cell, ...]:
@@ -59,7 +64,8 @@ def operation_cells(operation: Operation, now_ms: int, glyphs: Glyphs) -> tuple[
         Cell(bar(fraction, 12, glyphs), "accent"),
         Cell(count(operation.skipped) if operation.skipped else "-", "dim"),
         Cell(count(operation.failed) if operation.failed else "-", "bad" if operation.failed else "dim"),
-        state_cell(operation, now_ms, glyphs),
+        state_cell(operation, glyphs),
+        undo_cell(operation, now_ms),
     )
 
 
@@ -71,6 +77,7 @@ class ActivityScreen(ListScreen[Operation]):
     empty = "Nothing was done to many tasks lately."
     target = Target.OPERATION
     columns = COLUMNS
+    hints = tuple(hint for hint in ListScreen.hints if hint.key != "Ent")
     orders = (
         Order("latest", lambda row: -row.started_at_ms, "STARTED"),
         Order("action", lambda row: (row.action, -row.started_at_ms), "ACTION"),

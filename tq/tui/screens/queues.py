@@ -17,6 +17,7 @@ from tq.tui.figures import clock, count, drain, length, rate, share, since
 from tq.tui.glyphs import Glyphs, sparkline
 from tq.tui.mirror import Changed, Mirror
 from tq.tui.names import name_filter
+from tq.tui.pulse import Pulse
 from tq.tui.screens.base import fetching
 from tq.tui.screens.listing import LOWEST_LINES, ListScreen, Order
 from tq.tui.shell import Command
@@ -38,6 +39,9 @@ COLUMNS = (
 )
 LOW_LINES = 16
 """A screen with fewer shows one line for the totals, one of what needs attention, and queues."""
+WIDE = 110
+"""A screen with fewer columns shows nothing of the past of all queues together."""
+PULSE_CELLS = 24
 SPARK_CELLS = 15
 SPARK_REFRESH_MS = 10_000
 SPARK_QUEUES_MAX = 60
@@ -96,22 +100,28 @@ def detail_lines(row: QueueLive | None) -> list[Cell]:
     return [Cell(f" {row.name}   {'   '.join(facts)}   Enter opens it", "dim")]
 
 
-def totals_lines(totals: Totals | None, width: int, height: int) -> list[str]:
-    """What all queues and workers do together: in two lines, or in one where the screen is low."""
+def totals_lines(totals: Totals | None, pulse: Pulse, width: int, height: int, glyphs: Glyphs) -> list[str]:
+    """What all queues and workers do together: in two lines, with how it went where it is wide, or in one where the
+    screen is low."""
     if totals is None:
         return [" waiting for the broker ..."]
-    rates = f"in {rate(totals.submitted_10s / 10)}/s  out {rate(totals.completed_10s / 10)}/s"
-    load = f"ready {totals.ready:,}  running {totals.in_progress:,}"
-    lost = f" ({totals.workers_lost} lost)" if totals.workers_lost else ""
-    workers = f"workers {totals.workers:,}{lost}  slots {totals.in_progress:,}/{totals.slots:,}"
+    taken, done = rate(totals.submitted_10s / 10), rate(totals.completed_10s / 10)
+    lost = f" ({totals.workers_lost:,} lost)" if totals.workers_lost else ""
     rising = f" +{totals.dead_60s:,}/min !" if totals.dead_60s else ""
     dead = f"dead {count(totals.dead)}{rising}"
-    waiting = f"scheduled {totals.scheduled:,}  retry {totals.retrying:,}"
+    slots = f"slots {totals.in_progress:,}/{totals.slots:,} {share(totals.in_progress, totals.slots)}"
+    workers = f"workers {totals.workers:,}{lost}"
     if height < LOW_LINES:
-        return [f" {rates}  ready {count(totals.ready)}  {dead}{lost and f'  workers{lost}'}"]
-    if width < 100:
-        return [f" {rates}  {load}", f" {workers}  {dead}"]
-    return [f" {rates}   {load}   {waiting}", f" {workers}   {dead}"]
+        return [f" in {taken}/s  out {done}/s  ready {count(totals.ready)}  {dead}{lost and f'  workers{lost}'}"]
+    if width < WIDE:
+        ready = f"ready {totals.ready:,}  running {totals.in_progress:,}"
+        return [f" in {taken}/s  out {done}/s  {ready}", f" {workers}  {slots}  {dead}"]
+    past = [sparkline(values, PULSE_CELLS, glyphs) for values in (pulse.taken, pulse.done)]
+    waiting = f"retry {totals.retrying:,}  scheduled {totals.scheduled:,}"
+    return [
+        f" in  {taken:>6}/s {past[0]}  ready   {totals.ready:>9,}  {workers:<22}  {dead}",
+        f" out {done:>6}/s {past[1]}  running {totals.in_progress:>9,}  {slots:<22}  {waiting}",
+    ]
 
 
 def finding_line(finding: Finding, glyphs: Glyphs) -> Cell:
@@ -215,8 +225,10 @@ class QueuesScreen(ListScreen[QueueLive]):
     def draw(self, mirror: Mirror, changes: Mapping[str, Changed]) -> None:
         """Only what changed."""
         width, height = self.size
+        glyphs = self.top.look.glyphs
         totals = next(iter(mirror.rows("totals").values()), None)
-        self.query_one("#totals", Lines).show([Cell(line) for line in totals_lines(totals, width, height)])
+        lines = totals_lines(totals, mirror.pulse, width, height, glyphs)
+        self.query_one("#totals", Lines).show([Cell(line) for line in lines])
         self.take(mirror, changes, "queues")
         self._say_attention(mirror)
         self._say_activity(mirror)
