@@ -57,7 +57,8 @@ class RestServer:
         self._server = _Server(config, None if self._tls is None else self._tls.context)
         self._serving: asyncio.Task[None] | None = None
         self._renewing: asyncio.Task[None] | None = None
-        logging.getLogger("uvicorn").disabled = True  # what happens is in tq's own log
+        # What happens is in tq's own log. Of its own, uvicorn tells under this name that it starts and stops, too.
+        logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
 
     async def start(self) -> None:
         """Serve from now on."""
