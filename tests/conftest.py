@@ -14,6 +14,7 @@ settings.load_profile("tq")
 
 # A test that wants the edges of a broker process says so: they are processes too, and their ports would be in use.
 os.environ["TQ_API_REST_ENABLED"] = "false"
+os.environ["TQ_API_GRPC_ENABLED"] = "false"
 
 
 @pytest.fixture(autouse=True)

@@ -27,7 +27,7 @@ def environment(**changes: str) -> dict[str, str]:
     """That of this process, without what would steer tq or colour its output."""
     left_out = ("TQ_", "COLUMNS", "LINES", "NO_COLOR")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
-    no_edges = {"TQ_API_REST_ENABLED": "false"}
+    no_edges = {"TQ_API_REST_ENABLED": "false", "TQ_API_GRPC_ENABLED": "false"}
     return {**kept, **no_edges, "TERM": "xterm", "PYTHONUNBUFFERED": "1", **changes}
 
 

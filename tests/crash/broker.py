@@ -43,6 +43,7 @@ class Broker:
         self._program = program
         self._settings = {
             "TQ_API_REST_ENABLED": "false",
+            "TQ_API_GRPC_ENABLED": "false",
             "TQ_PERSISTENCE_MIN_FREE_BYTES": "0",
             "TQ_BROKER_QUEUE_DEPTH_THRESHOLD": "0",
             **settings,

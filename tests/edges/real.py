@@ -15,6 +15,7 @@ import psutil
 from tests.cli.processes import Daemon, call_tq, daemon, environment
 
 EDGES_ON = {"TQ_API_REST_ENABLED": "true"}
+GRPC_ON = {"TQ_API_REST_ENABLED": "false", "TQ_API_GRPC_ENABLED": "true"}
 
 
 class EdgeBroker:
@@ -22,14 +23,16 @@ class EdgeBroker:
 
     Attributes:
         address: of its unix socket.
-        rest: of the REST edge, such as "http://127.0.0.1:41234".
+        rest: of the REST edge, such as "http://127.0.0.1:41234"; empty: it has none.
+        grpc: of the gRPC edge, such as "grpc://127.0.0.1:41235"; empty: it has none.
     """
 
     def __init__(self, process: Daemon, address: str) -> None:
         self.process = process
         self.address = address
         started = json.loads(process.wait_for('"broker_started"'))
-        (self.rest,) = [each for each in started["addresses"] if each.startswith("http")]
+        (self.rest,) = [each for each in started["addresses"] if each.startswith("http")] or [""]
+        (self.grpc,) = [each for each in started["addresses"] if each.startswith("grpc")] or [""]
         self.native = started["addresses"][0]
 
     @property
@@ -60,9 +63,22 @@ class EdgeBroker:
 
 @contextlib.contextmanager
 def edge_broker(directory: Path, *flags: str, **settings: str) -> Iterator[EdgeBroker]:
-    """A broker with its edges on free ports; `settings` are environment variables."""
+    """A broker with its edges on free ports, REST unless `settings`, which are environment variables, say otherwise."""
     data = directory / "data"
-    command = ("broker", "--port", "0", "--rest-port", "0", "--data-dir", str(data), "--log-format", "json", *flags)
+    command = (
+        "broker",
+        "--port",
+        "0",
+        "--rest-port",
+        "0",
+        "--grpc-port",
+        "0",
+        "--data-dir",
+        str(data),
+        "--log-format",
+        "json",
+        *flags,
+    )
     with daemon(*command, env=environment(**{**EDGES_ON, **settings})) as process:
         yield EdgeBroker(process, f"unix://{data}/tq.sock")
 

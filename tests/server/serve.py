@@ -20,7 +20,7 @@ def fail_soon(broker: Broker) -> None:
 
 def main() -> None:
     settings = msgspec.json.decode(sys.argv[1], type=Settings)
-    settings = msgspec.structs.replace(settings, api=ApiSettings(rest_enabled=False))
+    settings = msgspec.structs.replace(settings, api=ApiSettings(rest_enabled=False, grpc_enabled=False))
     try:
         uvloop.run(run_broker(settings, on_started=fail_soon if "die" in sys.argv else None))
     except StorageFailed as error:

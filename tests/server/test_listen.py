@@ -96,7 +96,7 @@ def test_the_address_of_the_edges_is_held_to_the_same_unless_there_are_none() ->
     with pytest.raises(ConfigInvalid, match=r"api\.host 0\.0\.0\.0 is not loopback, and there are no credentials"):
         check_credentials(exposed, has_token=False)
 
-    check_exposure(Settings(api=ApiSettings(host="0.0.0.0", rest_enabled=False)))
+    check_exposure(Settings(api=ApiSettings(host="0.0.0.0", rest_enabled=False, grpc_enabled=False)))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.8.8.8"])

@@ -40,7 +40,12 @@ class Rig:
         self.directory = Path(self._temporary.name)
         self.ledger = self.directory / "ledger"
         self.ledger.mkdir()
-        self._settings = {"TQ_BROKER_QUEUE_DEPTH_THRESHOLD": "0", "TQ_API_REST_ENABLED": "false", **(settings or {})}
+        self._settings = {
+            "TQ_BROKER_QUEUE_DEPTH_THRESHOLD": "0",
+            "TQ_API_REST_ENABLED": "false",
+            "TQ_API_GRPC_ENABLED": "false",
+            **(settings or {}),
+        }
         self.is_own = url is None
         self.address = url or f"127.0.0.1:{_free_port()}"
         self._broker: subprocess.Popen[bytes] | None = None

@@ -4,10 +4,12 @@ from tq.cli.options import ConfigFile
 from tq.cli.serving import (
     DataDir,
     Ephemeral,
+    GrpcPort,
     Host,
     Insecure,
     LogFormat,
     LogLevel,
+    NoGrpc,
     NoRest,
     Port,
     RestPort,
@@ -26,6 +28,8 @@ def broker(
     socket: Socket = None,
     rest_port: RestPort = None,
     has_no_rest: NoRest = False,
+    grpc_port: GrpcPort = None,
+    has_no_grpc: NoGrpc = False,
     insecure: Insecure = None,
     sync: Sync = None,
     is_ephemeral: Ephemeral = False,
@@ -45,5 +49,7 @@ def broker(
     from tq.server.broker import run_broker
 
     flags = broker_flags(host, port, data_dir, socket, insecure, sync, log_level, log_format)
-    settings = load_settings(config, flags=[*flags, *edge_flags(rest_port, has_no_rest)]).settings
+    settings = load_settings(
+        config, flags=[*flags, *edge_flags(rest_port, has_no_rest, grpc_port, has_no_grpc)]
+    ).settings
     run_loop(run_broker(settings, is_ephemeral=is_ephemeral))

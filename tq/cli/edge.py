@@ -1,4 +1,4 @@
-"""`tq edge`: a process that serves REST for a broker. Started by `tq broker` and `tq up`, not by people."""
+"""`tq edge`: a process that serves REST or gRPC for a broker. Started by `tq broker` and `tq up`, not by people."""
 
 import sys
 from typing import Annotated, Literal, assert_never
@@ -8,7 +8,7 @@ import typer
 from tq.cli.serving import run_loop
 
 
-def edge(name: Annotated[Literal["rest"], typer.Argument(help="Which.")]) -> None:
+def edge(name: Annotated[Literal["rest", "grpc"], typer.Argument(help="Which.")]) -> None:
     """Serve an edge of the broker whose process has started this one."""
     from tq.edges.life import read_start, run
     from tq.server.logging import make_logger
@@ -22,5 +22,9 @@ def edge(name: Annotated[Literal["rest"], typer.Argument(help="Which.")]) -> Non
             from tq.edges.rest.server import RestServer
 
             run_loop(run(start, log, RestServer))
+        case "grpc":
+            from tq.edges.grpc.edge import GrpcEdge
+
+            run_loop(run(start, log, GrpcEdge))
         case _:
             assert_never(name)

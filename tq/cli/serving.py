@@ -51,13 +51,24 @@ RestPort = Annotated[
 NoRest = Annotated[bool, typer.Option("--no-rest", help="Serve neither REST nor /metrics.", show_default=False)]
 
 
-def edge_flags(rest_port: int | None, has_no_rest: bool) -> list["Flag"]:
+GrpcPort = Annotated[
+    int | None,
+    typer.Option(
+        "--grpc-port", metavar="N", min=0, max=65_535, help="TCP port of gRPC; 0 takes a free one.  [default: 9090]"
+    ),
+]
+NoGrpc = Annotated[bool, typer.Option("--no-grpc", help="Serve no gRPC.", show_default=False)]
+
+
+def edge_flags(rest_port: int | None, has_no_rest: bool, grpc_port: int | None, has_no_grpc: bool) -> list["Flag"]:
     """The flags of a broker's edges, as the settings that they are; None: not given."""
     from tq.config.loading import Flag
 
     return [
         Flag("--rest-port", "api.rest_port", rest_port),
         Flag("--no-rest", "api.rest_enabled", False if has_no_rest else None),
+        Flag("--grpc-port", "api.grpc_port", grpc_port),
+        Flag("--no-grpc", "api.grpc_enabled", False if has_no_grpc else None),
     ]
 
 

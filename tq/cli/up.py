@@ -12,10 +12,12 @@ from tq.cli.options import ConfigFile
 from tq.cli.serving import (
     DataDir,
     Ephemeral,
+    GrpcPort,
     Host,
     Insecure,
     LogFormat,
     LogLevel,
+    NoGrpc,
     NoRest,
     Port,
     RestPort,
@@ -55,6 +57,8 @@ def up(
     socket: Socket = None,
     rest_port: RestPort = None,
     has_no_rest: NoRest = False,
+    grpc_port: GrpcPort = None,
+    has_no_grpc: NoGrpc = False,
     insecure: Insecure = None,
     sync: Sync = None,
     is_ephemeral: Ephemeral = False,
@@ -88,7 +92,7 @@ def up(
             Flag("--concurrency", "worker.concurrency", concurrency),
             Flag("--processes", "worker.processes", processes),
             Flag("--queues", "worker.queues", queues),
-            *edge_flags(rest_port, has_no_rest),
+            *edge_flags(rest_port, has_no_rest, grpc_port, has_no_grpc),
             *broker_flags(host, port, data_dir, socket, insecure, sync, log_level, log_format),
         ]
         loaded = load_settings(config, flags=[*(DEMO_SETTINGS if is_demo else ()), *flags])

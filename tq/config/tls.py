@@ -29,19 +29,24 @@ class Tls:
             # Not required: who has no certificate may show a token.
             self.context.verify_mode = ssl.CERT_OPTIONAL
 
-    def renew(self, log: FilteringBoundLogger) -> None:
-        """Show the new certificate to connections to come, if the files have changed; to be called now and then."""
+    def renew(self, log: FilteringBoundLogger) -> bool:
+        """Show the new certificate to connections to come, if the files have changed; to be called now and then.
+
+        Returns:
+            whether there is a new one.
+        """
         changed_ns = self._last_change_ns()
         if changed_ns in (self._changed_ns, 0):
-            return
+            return False
         self._changed_ns = changed_ns
         try:
             self._load(_new_context())  # a certificate without its key would spoil the one in use
             self._load(self.context)
         except ConfigInvalid as error:
             log.warning("certificate_not_renewed", reason=error.message)
-        else:
-            log.info("certificate_renewed", file=str(self._cert))
+            return False
+        log.info("certificate_renewed", file=str(self._cert))
+        return True
 
     def _last_change_ns(self) -> int:
         """0 while a file is not there: it is being replaced."""

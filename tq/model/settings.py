@@ -62,10 +62,15 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class ApiSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """REST: a process of its own beside the broker, with the TLS of the section broker."""
+    """REST and gRPC: a process each beside the broker, with the TLS of the section broker."""
 
     rest_enabled: Annotated[bool, Meta(description="serve REST and /metrics")] = True
     rest_port: Annotated[Port, Meta(description="TCP port of REST; 0 takes a free one")] = 8080
+    grpc_enabled: Annotated[bool, Meta(description="serve gRPC")] = True
+    grpc_port: Annotated[Port, Meta(description="TCP port of gRPC; 0 takes a free one")] = 9090
+    grpc_client_certificates: Annotated[
+        bool, Meta(description="ask gRPC callers for a certificate of broker.tls_client_ca, and refuse those without")
+    ] = False
     host: Annotated[str, Meta(description="address to listen on; empty: that of broker.host")] = ""
     allowed_hosts: Annotated[
         str,

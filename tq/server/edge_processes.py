@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TextIO
 
@@ -17,8 +17,9 @@ import msgspec
 from structlog.typing import FilteringBoundLogger
 
 from tq.model.edges import READY, EdgeName, EdgeStart
+from tq.model.errors import ConfigInvalid
 from tq.model.settings import Settings
-from tq.server.listen import listen_tcp
+from tq.server.listen import hold_tcp, listen_tcp
 
 COMMAND = (sys.executable, "-m", "tq.cli.main", "edge")
 READY_SECONDS = 60.0
@@ -37,8 +38,8 @@ SETTLED_SECONDS = 60.0
 class EdgeProcesses:
     """`bind`, then `start`, then `stop`.
 
-    The sockets stay open here: a busy port is known before anything else is done, and callers who come while an edge is
-    started again wait, and are not refused.
+    The sockets stay open here: a busy port is known before anything else is done, and callers of REST who come while it
+    is started again wait, and are not refused. Those of gRPC, which makes its own socket, connect again by themselves.
 
     Args:
         takes_next_free_port: if a port is busy, take the next one that is not.
@@ -75,17 +76,24 @@ class EdgeProcesses:
         Raises:
             ConfigInvalid: one is in use, or not to be had; none is held then.
         """
-        api = self._settings.api
-        if not api.rest_enabled:
-            return
-        host = api.host or self._settings.broker.host
-        sockets = listen_tcp(host, api.rest_port, next_free=self._takes_next_free_port, flag="--rest-port")
-        self._sockets["rest"] = sockets
+        api, has_tls = self._settings.api, bool(self._settings.broker.tls_cert)
+        try:
+            if api.rest_enabled:
+                self._bind("rest", api.rest_port, listen_tcp, "https" if has_tls else "http")
+            if api.grpc_enabled:
+                self._bind("grpc", api.grpc_port, hold_tcp, "grpcs" if has_tls else "grpc")
+        except ConfigInvalid:
+            self._close()
+            raise
+
+    def _bind(self, edge: EdgeName, wanted: int, bind: Callable[..., list[socket.socket]], scheme: str) -> None:
+        host = self._settings.api.host or self._settings.broker.host
+        sockets = bind(host, wanted, next_free=self._takes_next_free_port, flag=f"--{edge}-port")
+        self._sockets[edge] = sockets
         port = sockets[0].getsockname()[1]
-        if api.rest_port not in (0, port):
-            self._log.warning("port_taken", wanted=api.rest_port, port=port)
-        scheme = "https" if self._settings.broker.tls_cert else "http"
-        self.addresses = tuple(f"{scheme}://{_host_and_port(sock)}" for sock in sockets)
+        if wanted not in (0, port):
+            self._log.warning("port_taken", wanted=wanted, port=port)
+        self.addresses += tuple(f"{scheme}://{_host_and_port(sock)}" for sock in sockets)
 
     def start(self, broker: str, key: bytes) -> None:
         """Start them, and again when they die. Returns at once: callers wait in the sockets until an edge is ready.

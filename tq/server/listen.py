@@ -5,6 +5,7 @@ import errno
 import os
 import socket
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 from tq.model.errors import ConfigInvalid
@@ -48,7 +49,7 @@ def check_credentials(settings: Settings, *, has_token: bool) -> None:
 def _exposed_hosts(settings: Settings) -> list[str]:
     """The settings of addresses that others reach, with their values: of the native port, and of the edges."""
     hosts = {"broker.host": settings.broker.host}
-    if settings.api.rest_enabled and settings.api.host:
+    if (settings.api.rest_enabled or settings.api.grpc_enabled) and settings.api.host:
         hosts["api.host"] = settings.api.host
     return [f"{name} {host}" for name, host in hosts.items() if is_exposed(host)]
 
@@ -74,11 +75,47 @@ def listen_tcp(host: str, port: int, *, next_free: bool = False, flag: str = "--
     Raises:
         ConfigInvalid: not an address of this machine, or the port is in use.
     """
+    return _on_one_port(host, port, next_free, flag, _listen)
+
+
+def hold_tcp(host: str, port: int, *, next_free: bool = False, flag: str = "--port") -> list[socket.socket]:
+    """As `listen_tcp`, for a library that insists on making its own listening socket: these only keep the port for
+    this process and those of the same user, who may bind it with SO_REUSEPORT as well, and start again.
+    """
+    return _on_one_port(host, port, next_free, flag, _hold)
+
+
+Bind = Callable[[socket.AddressFamily, str, int], socket.socket]
+
+
+def _listen(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
+    sock = socket.create_server((address, port), family=family, backlog=BACKLOG)
+    sock.setblocking(False)
+    return sock
+
+
+def _hold(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
+    # With SO_REUSEPORT alone, two brokers of one user would share a port and never know: so it must be free first.
+    with socket.create_server((address, port), family=family) as probe:
+        port = probe.getsockname()[1]
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        sock.bind((address, port))
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _on_one_port(host: str, port: int, next_free: bool, flag: str, bind: Bind) -> list[socket.socket]:
     addresses = _resolve(host)
     last = min(port + PORTS_TRIED, 65_535) if next_free and port else port
     for candidate in range(port, last + 1):
         try:
-            return _bind_all(addresses, candidate)
+            return _bind_all(addresses, candidate, bind)
         except OSError as cause:
             if cause.errno != errno.EADDRINUSE:
                 raise ConfigInvalid(
@@ -139,13 +176,13 @@ def _resolve(host: str) -> list[tuple[socket.AddressFamily, str]]:
     return list(dict.fromkeys((socket.AddressFamily(family), str(address[0])) for family, _, _, _, address in found))
 
 
-def _bind_all(addresses: list[tuple[socket.AddressFamily, str]], port: int) -> list[socket.socket]:
+def _bind_all(addresses: list[tuple[socket.AddressFamily, str]], port: int, bind: Bind) -> list[socket.socket]:
     """One socket an address, all on the same port: the one that the first of them got, where `port` is 0."""
     sockets: list[socket.socket] = []
     failure: OSError | None = None
     for family, address in addresses:
         try:
-            sock = socket.create_server((address, port), family=family, backlog=BACKLOG)
+            sock = bind(family, address, port)
         except OSError as cause:
             # "localhost" may have an address of a family that is switched off here.
             if cause.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
@@ -154,7 +191,6 @@ def _bind_all(addresses: list[tuple[socket.AddressFamily, str]], port: int) -> l
             for other in sockets:
                 other.close()
             raise
-        sock.setblocking(False)
         sockets.append(sock)
         port = sock.getsockname()[1]
     if not sockets:

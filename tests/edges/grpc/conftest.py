@@ -37,7 +37,7 @@ async def serving(broker: Edges, limits: Limits | None = None, *, port: int = 0)
     """A gRPC server over a broker."""
     gateway = Gateway(f"unix://{broker.socket}", broker.broker.edge_key, "grpc")
     server = GrpcServer(gateway, limits)
-    port = await server.start("127.0.0.1", port)
+    port = await server.start([("127.0.0.1", port)])
     telling = asyncio.create_task(gateway.counting.tell(gateway.own))
     async with (
         AsyncClient(f"unix://{broker.socket}", name="test") as native,

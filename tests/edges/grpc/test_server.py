@@ -11,12 +11,14 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from tests.edges.grpc.conftest import Edge, serving
 from tests.edges.grpc.stubs import Stubs
-from tests.edges.grpc.test_tasks import shown
+from tests.edges.grpc.test_tasks import failing, shown
+from tests.edges.grpc.workers import StreamWorker
 from tests.server.edges import Edges
 from tq.edges.gateway import Gateway
 from tq.edges.grpc import tq_pb2 as pb
 from tq.edges.grpc.server import SERVICES, GrpcServer, Limits
-from tq.model.errors import ConnectFailed
+from tq.model.errors import ConfigInvalid
+from tq.model.task import State
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -39,7 +41,7 @@ async def test_health_says_that_the_broker_takes_tasks(edge: Edge, service: str)
 async def test_health_says_when_the_broker_is_gone() -> None:
     gateway = nobody()
     server = GrpcServer(gateway)
-    port = await server.start("127.0.0.1", 0)
+    port = await server.start([("127.0.0.1", 0)])
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         reply = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
     await server.stop(0)
@@ -65,8 +67,8 @@ async def test_reflection_names_the_services_and_has_their_file(edge: Edge) -> N
 async def test_a_port_that_is_taken_is_an_error_that_says_what_to_do(edge: Edge) -> None:
     gateway = nobody()
 
-    with pytest.raises(ConnectFailed, match=str(edge.port)) as caught:
-        await GrpcServer(gateway).start("127.0.0.1", edge.port)
+    with pytest.raises(ConfigInvalid, match=str(edge.port)) as caught:
+        await GrpcServer(gateway).start([("127.0.0.1", edge.port)])
 
     assert "--grpc-port" in caught.value.hint
     await gateway.close()
@@ -113,20 +115,37 @@ async def test_connections_above_the_limit_are_refused_and_the_first_goes_on(bro
     assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
-async def test_calls_in_flight_are_answered_when_the_server_stops(edge: Edge) -> None:
-    task_id = (await edge.stubs.Tasks.Submit(pb.SubmitRequest(task=pb.Task(task_type="a")))).id
-    request = pb.WaitRequest(id=task_id, timeout_ms=30_000)
-    waits = [asyncio.ensure_future(edge.stubs.Tasks.Wait(request)) for _ in range(64)]
+async def test_streams_are_told_when_the_server_stops(edge: Edge) -> None:
+    """They would go on for as long as their callers like: they are told, at once."""
+    task_id = (await edge.stubs.Tasks.Submit(pb.SubmitRequest(task=pb.Task(task_type="job")))).id
+    watching = edge.stubs.Broker.Watch(pb.WatchRequest(scopes=["totals"]))
+    await watching.read()
+    node = StreamWorker(edge.stubs)
+    await node.start()
+    (delivery,) = await node.take()
+
+    await node.send(number=1, successes=[pb.Success(task_id=task_id, token=delivery.token)])
+    await node.settled(1)
+    async with asyncio.timeout(20):
+        await edge.server.stop(60)
+
+    told = (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN")
+    assert await failing(watching.read()) == told
+    assert await failing(node.until(lambda _: False)) == told
+    assert (await edge.native.get_task(task_id)).state is State.COMPLETED
+
+
+async def test_waits_are_told_when_the_server_stops(edge: Edge) -> None:
+    task_id = (await edge.stubs.Tasks.Submit(pb.SubmitRequest(task=pb.Task(task_type="job")))).id
+    request = pb.WaitRequest(id=task_id, timeout_ms=60_000)
+    waits = [asyncio.ensure_future(failing(edge.stubs.Tasks.Wait(request))) for _ in range(64)]
     async with asyncio.timeout(20):
         while (await edge.native.stats()).engine.waiters < 64:
             await asyncio.sleep(0.01)
+        await edge.server.stop(60)
+        answers = await asyncio.gather(*waits)
 
-    stopping = asyncio.create_task(edge.server.stop(20))
-    await edge.native.cancel(task_id)
-    outcomes = await asyncio.gather(*waits)
-    await stopping
-
-    assert {outcome.state for outcome in outcomes} == {"cancelled"}
+    assert set(answers) == {(grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN")}
 
 
 async def test_the_audit_knows_whom_the_edge_spoke_for(edge: Edge) -> None:

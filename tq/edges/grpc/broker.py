@@ -121,7 +121,8 @@ async def get_operation(call: Call, request: pb.GetOperationRequest) -> pb.Opera
     length_of("wait_ms", request.wait_ms)
     left = call.seconds_left()
     wait = request.wait_ms / 1_000 if left is None else min(request.wait_ms / 1_000, left)
-    return message_of(pb.Operation, await call.client.operation(request.operation, wait))
+    asking = call.client.operation(request.operation, wait)
+    return message_of(pb.Operation, await (call.while_serving(asking) if wait else asking))
 
 
 async def cancel_operation(call: Call, request: pb.CancelOperationRequest) -> pb.Operation:

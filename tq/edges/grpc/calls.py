@@ -1,9 +1,9 @@
 """From a service of tq.proto to handlers that gRPC can serve: who asks, whose connection, which error."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
-from typing import Any, NamedTuple
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple, TypeVar
 
 import grpc
 from google.protobuf.descriptor import MethodDescriptor
@@ -15,19 +15,41 @@ from tq.edges.gateway import Gateway
 from tq.edges.grpc import tq_pb2 as pb
 from tq.edges.grpc.callers import caller_of
 from tq.edges.grpc.errors import Unauthenticated, fail, known
-from tq.model.errors import AccessDenied, ProtocolViolation
+from tq.model.errors import AccessDenied, ProtocolViolation, ShuttingDown
+
+T = TypeVar("T")
 
 
 class Call(NamedTuple):
-    """One call: the connection to the broker of whoever makes it, and gRPC's own side of it."""
+    """One call: the connection to the broker of whoever makes it, gRPC's own side of it, and whether the edge is about
+    to end."""
 
     client: AsyncClient
     context: Any
+    ending: asyncio.Event
 
     def seconds_left(self) -> float | None:
         """Until the caller's deadline; None: there is none."""
         left: float | None = self.context.time_remaining()
         return left
+
+    async def while_serving(self, asking: Coroutine[Any, Any, T]) -> T:
+        """The answer to a question that may take long; given up when the edge ends.
+
+        Raises:
+            ShuttingDown: it did.
+        """
+        answering = asyncio.create_task(asking, name="grpc asking")
+        ending = asyncio.create_task(self.ending.wait(), name="grpc ending")
+        try:
+            await asyncio.wait({answering, ending}, return_when=asyncio.FIRST_COMPLETED)
+            if answering.done():
+                return answering.result()
+            raise stopping()
+        finally:
+            for task in (answering, ending):
+                task.cancel()
+            await asyncio.wait({answering, ending})  # each closes what it has opened
 
 
 class Talk(NamedTuple):
@@ -36,6 +58,7 @@ class Talk(NamedTuple):
     gateway: Gateway
     context: Any
     kind: type[Message]
+    ending: asyncio.Event
 
     async def read(self) -> Any:
         """The next message; None: there will be no more.
@@ -53,9 +76,14 @@ Duplex = Callable[[Talk], Awaitable[None]]
 
 
 class Calls:
-    """Makes the handlers, and knows which calls are open."""
+    """Makes the handlers, counts what they are asked for, and knows which calls are open.
+
+    Attributes:
+        ending: to be set when the edge is about to end: what does not end by itself is ended then.
+    """
 
     def __init__(self, gateway: Gateway) -> None:
+        self.ending = asyncio.Event()
         self._gateway = gateway
         self._open: set[asyncio.Task[Any]] = set()
 
@@ -95,23 +123,6 @@ class Calls:
                 raise AssertionError(f"nothing serves {method.full_name}")
         return grpc.method_handlers_generic_handler(described.full_name, made)
 
-    def _counted(self, operation: str, handle: Any) -> Any:
-        counting = self._gateway.counting
-
-        async def count(data: Any, context: Any) -> Any:
-            began, status = counting.began(), grpc.StatusCode.CANCELLED
-            try:
-                answer = await handle(data, context)
-                status = grpc.StatusCode.OK
-            except grpc.aio.AbortError:
-                status = context.code()
-                raise
-            finally:
-                counting.ended(operation, status.name, began)
-            return answer
-
-        return count
-
     def _answering(self, answer: Unary, method: MethodDescriptor) -> Any:
         kind = GetMessageClass(method.input_type)
 
@@ -119,7 +130,7 @@ class Calls:
             try:
                 request = _decoded(kind, data)
                 async with self._client_of(context) as client:
-                    return await answer(Call(client, context), request)
+                    return await answer(Call(client, context, self.ending), request)
             except Exception as error:  # whatever it is, the caller gets an answer
                 await fail(context, known(error, method.full_name))
 
@@ -131,10 +142,9 @@ class Calls:
         async def handle(data: bytes, context: Any) -> None:
             try:
                 request = _decoded(kind, data)
-                with self._kept():
-                    async with self._client_of(context) as client:
-                        async for message in give(Call(client, context), request):
-                            await context.write(message)
+                async with self._client_of(context) as client:
+                    call = Call(client, context, self.ending)
+                    await call.while_serving(_give(give(call, request), context))
             except Exception as error:  # the same
                 await fail(context, known(error, method.full_name))
 
@@ -145,22 +155,32 @@ class Calls:
 
         async def handle(_: Any, context: Any) -> None:
             try:
-                with self._kept():
-                    await converse(Talk(self._gateway, context, kind))
+                await converse(Talk(self._gateway, context, kind, self.ending))
             except Exception as error:  # the same
                 await fail(context, known(error, method.full_name))
 
         return handle
 
-    @contextmanager
-    def _kept(self) -> Iterator[None]:
-        task = asyncio.current_task()
-        assert task is not None
-        self._open.add(task)
-        try:
-            yield
-        finally:
-            self._open.discard(task)
+    def _counted(self, operation: str, handle: Any) -> Any:
+        counting = self._gateway.counting
+
+        async def count(data: Any, context: Any) -> Any:
+            task = asyncio.current_task()
+            assert task is not None
+            self._open.add(task)
+            began, status = counting.began(), grpc.StatusCode.CANCELLED
+            try:
+                answer = await handle(data, context)
+                status = grpc.StatusCode.OK
+            except grpc.aio.AbortError:
+                status = context.code()
+                raise
+            finally:
+                self._open.discard(task)
+                counting.ended(operation, status.name, began)
+            return answer
+
+        return count
 
     @asynccontextmanager
     async def _client_of(self, context: Any) -> AsyncGenerator[AsyncClient, None]:
@@ -173,6 +193,16 @@ class Calls:
             if is_in:
                 raise
             raise Unauthenticated(error.message, hint=error.hint) from None
+
+
+async def _give(messages: AsyncIterator[Any], context: Any) -> None:
+    async for message in messages:
+        await context.write(message)
+
+
+def stopping() -> ShuttingDown:
+    """What a call is told that is under way when the edge ends."""
+    return ShuttingDown("the broker is stopping", hint="connect again, or ask another address")
 
 
 def _decoded(kind: type[Message], data: bytes) -> Any:

@@ -25,9 +25,14 @@ class Unauthenticated(AccessDenied):
     """The greeting was refused: other credentials may help, which PERMISSION_DENIED would not say."""
 
 
+def status_of(error: TqError) -> grpc.StatusCode:
+    """What an error becomes."""
+    return _STATUSES[(UNAUTHENTICATED if isinstance(error, Unauthenticated) else of_error(error)).grpc.value]
+
+
 async def fail(context: Any, error: TqError) -> NoReturn:
     """End a call with an error."""
-    statuses = UNAUTHENTICATED if isinstance(error, Unauthenticated) else of_error(error)
+    status = status_of(error)
     message = error.message[:MESSAGE_CHARS_MAX]
     shown = {"hint": error.hint[:MESSAGE_CHARS_MAX]} if error.hint else {}
     position = getattr(error, "position", None)
@@ -35,12 +40,8 @@ async def fail(context: Any, error: TqError) -> NoReturn:
         shown["position"] = str(position)
     info = any_pb2.Any()
     info.Pack(error_details_pb2.ErrorInfo(reason=error.code, domain=DOMAIN, metadata=shown))
-    details = status_pb2.Status(code=int(statuses.grpc), message=message, details=[info])
-    await context.abort(
-        _STATUSES[int(statuses.grpc)],
-        message,
-        ((CODE_KEY, error.code), (DETAILS_KEY, details.SerializeToString())),
-    )
+    details = status_pb2.Status(code=status.value[0], message=message, details=[info])
+    await context.abort(status, message, ((CODE_KEY, error.code), (DETAILS_KEY, details.SerializeToString())))
     raise AssertionError("abort raises")
 
 

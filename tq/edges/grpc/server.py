@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import grpc
@@ -14,7 +15,7 @@ from tq.edges.gateway import Gateway
 from tq.edges.grpc import broker, tasks, workers
 from tq.edges.grpc import tq_pb2 as pb
 from tq.edges.grpc.calls import Calls
-from tq.model.errors import ConnectFailed, TqError
+from tq.model.errors import ConfigInvalid, TqError
 
 SERVICES = tuple(service.full_name for service in pb.DESCRIPTOR.services_by_name.values())
 HEALTH_SECONDS = 1.0
@@ -23,12 +24,16 @@ CLEAN_UP_SECONDS = 5.0
 METADATA_BYTES_MAX = 16 << 10
 
 
-class Tls(NamedTuple):
-    """PEM texts. With `client_ca`, certificates that clients show are verified, and their names count."""
+class Pem(NamedTuple):
+    """Texts of the form PEM: a certificate with its chain, and its private key.
 
-    certificate: bytes
-    key: bytes
-    client_ca: bytes = b""
+    With `client_ca`, clients must show a certificate of one of these CAs. `renewed` is called before each handshake, in
+    a thread of gRPC, and gives a new pair if there is one.
+    """
+
+    pair: tuple[bytes, bytes]
+    client_ca: bytes
+    renewed: Callable[[], tuple[bytes, bytes] | None]
 
 
 class Limits(NamedTuple):
@@ -42,12 +47,16 @@ class Limits(NamedTuple):
 
 
 class GrpcServer:
-    """Serves until it is stopped."""
+    """Serves until it is stopped.
 
-    def __init__(self, gateway: Gateway, limits: Limits | None = None) -> None:
+    Args:
+        shares_port: the port is held by another socket of this user, which does not listen; see tq/server/listen.py.
+    """
+
+    def __init__(self, gateway: Gateway, limits: Limits | None = None, *, shares_port: bool = False) -> None:
         self._gateway = gateway
         limits = limits or Limits()
-        self._server = grpc.aio.server(options=_options(limits), maximum_concurrent_rpcs=limits.calls_max)
+        self._server = grpc.aio.server(options=_options(limits, shares_port), maximum_concurrent_rpcs=limits.calls_max)
         self._calls = Calls(gateway)
         self._server.add_generic_rpc_handlers(
             (
@@ -61,45 +70,54 @@ class GrpcServer:
         reflection.enable_server_reflection((*SERVICES, HEALTH, reflection.SERVICE_NAME), self._server)
         self._looking: asyncio.Task[None] | None = None
 
-    async def start(self, host: str, port: int, tls: Tls | None = None) -> int:
+    async def start(self, addresses: Sequence[tuple[str, int]], pem: Pem | None = None) -> int:
         """Listen.
 
         Args:
-            port: 0: a free one.
+            addresses: IP addresses with their ports; 0: a free one.
 
         Returns:
-            The port.
+            The port of the first.
 
         Raises:
-            ConnectFailed: the port cannot be had.
+            ConfigInvalid: one of them cannot be had.
         """
-        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        try:
-            if tls is None:
-                bound = self._server.add_insecure_port(address)
-            else:
-                bound = self._server.add_secure_port(address, _credentials(tls))
-        except RuntimeError:
-            bound = 0
-        if not bound:
-            raise ConnectFailed(
-                f"the gRPC port {address} cannot be had", hint="is another program on it? choose one with --grpc-port"
-            )
+        credentials = None if pem is None else _credentials(pem)
+        ports = [self._listen(host, port, credentials) for host, port in addresses]
         await self._server.start()
         await self._look()
         self._looking = asyncio.create_task(self._keep_looking(), name="grpc health")
-        return int(bound)
+        return ports[0]
 
     async def stop(self, seconds: float) -> None:
-        """Take no more calls, and end when those there are have been answered, or after so many seconds. Streams do
-        not end by themselves: they are cut off then."""
+        """Take no more calls, and return when those there are have been answered, or given up after so many seconds.
+
+        Waits and streams do not end by themselves: they are told SHUTTING_DOWN, what their callers have sent before is
+        still carried out.
+        """
         if self._looking is not None:
             self._looking.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._looking
         await self._health.enter_graceful_shutdown()
+        self._calls.ending.set()
         await self._server.stop(seconds)
         await self._calls.ended(CLEAN_UP_SECONDS)
+
+    def _listen(self, host: str, port: int, credentials: grpc.ServerCredentials | None) -> int:
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        try:
+            if credentials is None:
+                bound = self._server.add_insecure_port(address)
+            else:
+                bound = self._server.add_secure_port(address, credentials)
+        except RuntimeError:  # gRPC has written why to stderr
+            bound = 0
+        if not bound:
+            raise ConfigInvalid(
+                f"gRPC cannot listen on {address}", hint="is another program there? choose another with --grpc-port"
+            )
+        return int(bound)
 
     async def _keep_looking(self) -> None:
         while True:
@@ -117,7 +135,7 @@ class GrpcServer:
             await self._health.set(service, status)
 
 
-def _options(limits: Limits) -> list[tuple[str, int]]:
+def _options(limits: Limits, shares_port: bool) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", limits.message_bytes_max),
         ("grpc.max_send_message_length", -1),  # what the broker answered is sent; the client has its own limit
@@ -131,12 +149,22 @@ def _options(limits: Limits) -> list[tuple[str, int]]:
         # Clients may ping as often as every 5 s, also while no call is open; more often ends their connection.
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
-        ("grpc.so_reuseport", 0),  # a port that somebody else has is an error, not shared
+        ("grpc.so_reuseport", int(shares_port)),
     ]
 
 
-def _credentials(tls: Tls) -> grpc.ServerCredentials:
-    """With a client CA, a certificate may be shown and need not be, as on the native port."""
-    return grpc.ssl_server_credentials(
-        [(tls.key, tls.certificate)], root_certificates=tls.client_ca or None, require_client_auth=False
+def _credentials(pem: Pem) -> grpc.ServerCredentials:
+    def configuration(pair: tuple[bytes, bytes]) -> grpc.ServerCertificateConfiguration:
+        certificate, key = pair
+        return grpc.ssl_server_certificate_configuration([(key, certificate)], pem.client_ca or None)
+
+    def renewed() -> grpc.ServerCertificateConfiguration | None:
+        pair = pem.renewed()
+        return None if pair is None else configuration(pair)
+
+    # gRPC's Python can require a client's certificate or not ask for one; "optional", as on the native port, it cannot.
+    return grpc.dynamic_ssl_server_credentials(
+        configuration(pem.pair),
+        renewed,  # type: ignore[arg-type]  # None is no news, by its documentation
+        require_client_authentication=bool(pem.client_ca),
     )

@@ -44,7 +44,8 @@ async def wait(call: Call, request: pb.WaitRequest) -> pb.Outcome:
     while True:
         seconds = max(0.0, until - time.monotonic())
         try:
-            return message_of(pb.Outcome, await call.client.wait(request.id, min(seconds, WAIT_SLICE_SECONDS)))
+            slice_seconds = min(seconds, WAIT_SLICE_SECONDS)
+            return message_of(pb.Outcome, await call.while_serving(call.client.wait(request.id, slice_seconds)))
         except TimedOut:
             if time.monotonic() >= until:
                 raise TimedOut(f"task {request.id} has not ended in time", hint="it goes on") from None

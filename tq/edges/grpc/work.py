@@ -15,7 +15,7 @@ from tq.client.asking import check_request
 from tq.client.connection import Connection
 from tq.edges.grpc import tq_pb2 as pb
 from tq.edges.grpc.callers import caller_of
-from tq.edges.grpc.calls import Talk
+from tq.edges.grpc.calls import Talk, stopping
 from tq.edges.grpc.errors import Unauthenticated
 from tq.model import commands
 from tq.model.commands import BATCH_MAX, LOG_CHARS_MAX, STACK_CHARS_MAX, LeaseRef, QueuePreference
@@ -133,19 +133,27 @@ class _Desk:
         """Until the worker has left.
 
         Raises:
+            ShuttingDown: the edge ends; what the worker has sent is settled, and it was told so.
             TqError: the connection ended, or the worker sent what makes no sense.
         """
         self._welcome(connection)
         async with asyncio.TaskGroup() as group:
             writing = group.create_task(self._write(), name="grpc work: to the worker")
             watching = group.create_task(_until_ended(connection), name="grpc work: broker")
-            await self._read(connection)
+            reading = group.create_task(self._read(connection), name="grpc work: from the worker")
+            ending = group.create_task(self._talk.ending.wait(), name="grpc work: edge")
+            await asyncio.wait({reading, ending}, return_when=asyncio.FIRST_COMPLETED)
+            is_cut = not reading.done()
+            reading.cancel()
+            ending.cancel()
             while self._settling:
                 await asyncio.wait(self._settling)
             self._has_left = True
             self._wakes.set()
             await writing
             watching.cancel()
+        if is_cut:
+            raise stopping()
 
     def _welcome(self, connection: Connection) -> None:
         welcome = connection.welcome
