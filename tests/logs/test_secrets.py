@@ -2,12 +2,15 @@
 
 import asyncio
 import base64
+import contextlib
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.edges.real import edge_broker, http
 from tests.server.process import BrokerProcess
 from tests.worker.rig import Worker, a_worker, is_alive
 from tq import AsyncClient, Task
@@ -87,7 +90,43 @@ async def test_no_log_has_a_payload_a_result_an_argument_or_a_token(
     ended = {event.get("task_id") for event in worker.events() if event["message"] in ("task_completed", "task_failed")}
     assert ended == set(ids), "what is looked through is all there"
     assert {"access_denied", "connection_refused", "worker_connected"} <= set(broker.names())
-    for secret in (SECRET, token[TOKEN_ID_CHARS:], wrong[TOKEN_ID_CHARS:]):
-        for form in (secret, base64.b64encode(secret.encode()).decode(), secret.encode().hex()):
-            assert form not in log
+    assert_no_secret(log, SECRET, token[TOKEN_ID_CHARS:], wrong[TOKEN_ID_CHARS:])
     assert not is_alive(worker.pid)
+
+
+def test_no_log_of_rest_has_a_payload_a_result_or_a_token(tmp_path: Path) -> None:
+    with edge_broker(tmp_path, "--log-level", "debug") as broker:
+        token = broker.token("tests", "admin")
+        wrong = token[:-6] + "wrong6"
+        with http(broker, token) as rest:
+            encoded = base64.b64encode(SECRET.encode()).decode()
+            task = {"task_type": "mail", "payload": encoded}
+            task_id = rest.post("/tasks", json=task).json()["id"]
+            assert rest.get(f"/tasks/{task_id}").status_code == 200
+            for content in (f'{{"task_type": {SECRET}', f'{{"task_type": "t", "payload": "{SECRET}"}}', SECRET):
+                headers = {"Content-Type": "application/json"}
+                assert rest.post("/tasks", content=content, headers=headers).status_code == 400
+            assert rest.post("/tasks", json=task | {"payload": encoded * 100_000}).status_code in (400, 413)
+            assert rest.get(f"/tasks/{SECRET}").status_code >= 400
+            for shown in (f"Bearer {wrong}", f"Bearer {SECRET}", f"Basic {token}"):
+                assert rest.get("/stats", headers={"Authorization": shown}).status_code == 401
+            assert rest.get("/stats", params={"token": token}).status_code == 400
+        port = int(broker.rest.rpartition(":")[2])
+        for nonsense in (f"GET / {SECRET}\r\n\r\n", f"{SECRET}\r\n\r\n", "\0" + SECRET):
+            with socket.create_connection(("127.0.0.1", port)) as sock:
+                sock.sendall(nonsense.encode())
+                sock.shutdown(socket.SHUT_WR)
+                with contextlib.suppress(ConnectionError):
+                    while sock.recv(65_536):
+                        pass
+        assert broker.process.end() == 0
+        log = broker.process.log
+
+    assert "access_denied" in log
+    assert_no_secret(log, SECRET, token[TOKEN_ID_CHARS:], wrong[TOKEN_ID_CHARS:])
+
+
+def assert_no_secret(log: str, *secrets: str) -> None:
+    for secret in secrets:
+        for form in (secret, base64.b64encode(secret.encode()).decode(), secret.encode().hex()):
+            assert form not in log, next(line for line in log.splitlines() if form in line)
