@@ -255,6 +255,15 @@ async def test_a_low_screen_keeps_its_lines_for_queues() -> None:
     assert any("1 of 2: orders  will not drain" in line for line in shown)
 
 
+async def test_where_one_is_is_said_in_full_before_the_titles_of_other_tabs() -> None:
+    async with running((60, 12)) as (app, _, pilot, _):
+        assert lines(app)[1].startswith(" 1Queues 2Workers 3Dead 4Tasks 5Activity")
+        app.open(Place("found", "state:dead_letter group:0123456789abcdef"))
+        await settled(pilot)
+
+        assert lines(app)[1].rstrip() == " 1 2 3Dead 4 5  > dead / group:0123456789abcdef"
+
+
 def test_a_long_address_gives_way_before_how_fresh_it_is() -> None:
     address = "unix:///srv/a/very/long/way/to/the/directory/of/the/broker/tq.sock"
     shown = fitted(status_pieces(Status(address, badge="production", role="admin", freshness=LIVE, hz=2)), 50)

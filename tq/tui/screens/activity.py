@@ -12,7 +12,7 @@ from tq.tui.glyphs import Glyphs, bar
 from tq.tui.mirror import Changed, Mirror
 from tq.tui.names import name_filter
 from tq.tui.screens.listing import ListScreen, Order
-from tq.tui.screens.queues import event_line, shown_target
+from tq.tui.screens.queues import LOW_LINES, event_line, shown_target
 from tq.tui.shell import Command
 from tq.tui.widgets.lines import Lines
 
@@ -120,6 +120,6 @@ class ActivityScreen(ListScreen[Operation]):
         """Only what changed."""
         self.take(mirror, changes, "ops")
         events = sorted(mirror.rows("events").values(), key=lambda event: -event.number)
-        shown = [event_line(event) for event in events[: max(2, self.size.height // 3)]]
+        shown = [event_line(event) for event in events[: self.size.height // 3 if self.size.height >= LOW_LINES else 0]]
         newest = f", the last {since(events[0].at_ms, self.top.now_ms)} ago" if events else ""
         self.query_one("#events", Lines).show(shown, f"WHAT WAS DONE{newest}" if shown else "")

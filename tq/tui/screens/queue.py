@@ -40,23 +40,23 @@ TABS = (
     Tab("dead", "state:dead_letter", NEWEST),
     Tab("done", "state:completed,cancelled", QUICKEST, is_reversed=True),  # the last to end first
 )
+WIDE = 100
+"""A screen with fewer columns does not say how the ready tasks lie over the tiers."""
 SPARK_LABEL = 12
 SPARK_REFRESH_MS = 2_000
 
 
-def stats_lines(stats: QueueStats, now_ms: int) -> list[Cell]:
-    """What the queue holds and how fast it goes."""
+def stats_lines(stats: QueueStats, now_ms: int, width: int) -> list[Cell]:
+    """What the queue holds and how fast it goes: as much of it as two lines have room for."""
     taken, done = stats.submitted_10s / 10, stats.completed_10s / 10
-    held = f"ready {stats.ready:,} (high {stats.ready_high:,}, normal {stats.ready_normal:,}, low {stats.ready_low:,})"
-    waiting = f"scheduled {stats.scheduled:,}  retry {stats.retrying:,}  running {stats.in_progress:,}"
-    eta = drain(stats.ready, done, taken)
-    lines = [
-        Cell(f" {held}  {waiting}  dead {count(stats.dead)}"),
-        Cell(
-            f" in {rate(taken)}/s  out {rate(done)}/s  empty in {eta}  oldest {length(stats.oldest_ready_ms)}"
-            f"  failed {stats.failed_60s:,}/min  dead +{stats.dead_60s:,}/min"
-        ),
-    ]
+    tiers = f" (high {stats.ready_high:,}, normal {stats.ready_normal:,}, low {stats.ready_low:,})"
+    held = [f"ready {stats.ready:,}{tiers if width >= WIDE else ''}", f"running {stats.in_progress:,}"]
+    held += [f"dead {count(stats.dead)}", f"retry {stats.retrying:,}", f"scheduled {stats.scheduled:,}"]
+    pace = [f"in {rate(taken)}/s", f"out {rate(done)}/s"]
+    if stats.ready:
+        pace += [f"empty in {drain(stats.ready, done, taken)}", f"oldest {length(stats.oldest_ready_ms)}"]
+    pace += [f"dead +{stats.dead_60s:,}/min", f"failed {stats.failed_60s:,}/min"]
+    lines = [Cell(_line(held, width)), Cell(_line(pace, width))]
     if stats.is_paused:
         by = f" by {stats.paused_by}" if stats.paused_by else ""
         why = f": {stats.pause_reason}" if stats.pause_reason else ""
@@ -64,6 +64,16 @@ def stats_lines(stats: QueueStats, now_ms: int) -> list[Cell]:
     if stats.no_handler:
         lines.append(Cell(f" ! {stats.no_handler:,} that no connected worker can run", "bad"))
     return lines
+
+
+def _line(words: Sequence[str], width: int) -> str:
+    """As many of the words as there is room for, the first ones first."""
+    line = ""
+    for word in words:
+        if len(line) + 2 + len(word) > width:
+            break
+        line += f" {word} "
+    return line
 
 
 def history_lines(points: Sequence[HistoryPoint], now_ms: int, width: int, glyphs: Glyphs) -> list[Cell]:
@@ -151,7 +161,7 @@ class QueueScreen(TasksScreen):
         super().draw(mirror, changes)
         stats = next(iter(mirror.rows(self.scopes[0]).values()), None)
         if isinstance(stats, QueueStats):
-            self.query_one("#stats", Lines).show(stats_lines(stats, self.top.now_ms))
+            self.query_one("#stats", Lines).show(stats_lines(stats, self.top.now_ms, self.size.width))
         if self.top.now_ms - self._drawn_at_ms > SPARK_REFRESH_MS:
             self._drawn_at_ms = self.top.now_ms
             self._look_back()

@@ -293,3 +293,8 @@ class FoundScreen(TasksScreen):
     """The tasks of a selector, on top of the failure groups."""
 
     mode = "dead"
+
+    @property
+    def crumb(self) -> str:
+        """Where one is; that they are dead letters goes without saying."""
+        return f"dead{self.suffix}".replace("/ state:dead_letter ", "/ ", 1)

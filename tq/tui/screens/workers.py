@@ -22,11 +22,11 @@ COLUMNS = (
     Column("BUSY", 9, is_number=True),
     Column("LOAD", 10, rank=5),
     Column("AHEAD", 6, is_number=True, rank=4),
-    Column("MEMORY", 8, is_number=True, rank=2),
-    Column("HOST", 15, rank=3),
+    Column("MEMORY", 8, is_number=True, rank=3),
+    Column("HOST", 15, rank=6),
     Column("PID", 7, is_number=True, rank=7),
     Column("SEEN", 7, is_number=True, rank=1),
-    Column("NOTE", 24, rank=6, is_elastic=True),
+    Column("NOTE", 24, rank=2, is_elastic=True),
 )
 
 

@@ -14,6 +14,8 @@ from tq.tui.figures import clock, length
 
 ADDRESS_CELLS_MIN = 16
 """Of an address that is cut: then the badge is cut before the rest of it."""
+WIDE = 100
+"""From so many columns on, the tabs stand apart."""
 NOTES_WIDTH_MIN = 70
 """Of a screen whose tabs have notes: where it is narrower, the crumb needs the room."""
 LIVE, STALE, PAUSED, LOST, REPLAY = "LIVE", "STALE", "PAUSED", "LOST", "REPLAY"
@@ -149,16 +151,30 @@ class Header(Widget):
         return [one for piece in pieces for one in (Segment(piece.text, self._look(piece.look)), self._blank(2))]
 
     def _tab_line(self, width: int) -> list[Segment]:
-        is_narrow = width < 100
-        segments = []
-        for tab in self._tabs:
-            note = f" {tab.note}" if tab.note and width >= NOTES_WIDTH_MIN else ""
-            title = f"{tab.key}{'' if is_narrow else ' '}{tab.title}{note}"
-            segments += [Segment(title, self._look("here" if tab.mode == self._mode else "tab")), self._blank(1)]
-            if not is_narrow:
-                segments.append(self._blank(1))
-        segments += [self._blank(1), Segment(f"> {plain(self._crumb)}", self._look("crumb"))]
-        return segments
+        crumb, gap = f"> {plain(self._crumb)}", 1 if width < WIDE else 2
+        for titles in (self._titles(width), self._digits()):
+            if sum(cell_len(title) + gap for title, _ in titles) + 1 + cell_len(crumb) < width:
+                break
+        segments = [Segment(title, self._look("here" if is_here else "tab")) for title, is_here in titles]
+        gaps = [self._blank(gap)] * len(segments)
+        line = [segment for pair in zip(segments, gaps, strict=True) for segment in pair]
+        room = max(1, width - sum(segment.cell_length for segment in line) - 2)
+        crumb = crumb if cell_len(crumb) <= room else aligned(crumb, room, is_number=False)
+        return [*line, self._blank(1), Segment(crumb, self._look("crumb"))]
+
+    def _titles(self, width: int) -> list[tuple[str, bool]]:
+        """Each tab, and whether one is there."""
+        blank = "" if width < WIDE else " "
+        notes = [f" {tab.note}" if tab.note and width >= NOTES_WIDTH_MIN else "" for tab in self._tabs]
+        return [
+            (f"{tab.key}{blank}{tab.title}{note}", tab.mode == self._mode)
+            for tab, note in zip(self._tabs, notes, strict=True)
+        ]
+
+    def _digits(self) -> list[tuple[str, bool]]:
+        """The tabs where the crumb needs their room: but for the one that one is in, their keys."""
+        tabs = [(tab, tab.mode == self._mode) for tab in self._tabs]
+        return [(f"{tab.key}{tab.title}" if is_here else tab.key, is_here) for tab, is_here in tabs]
 
     def _blank(self, width: int) -> Segment:
         return Segment(" " * width, self.rich_style)
