@@ -63,11 +63,6 @@ def check_tags(what: str, tags: Sequence[str]) -> None:
         check_text(what, tag, 4 * TAG_CHARS_MAX)
 
 
-def is_trace(text: str) -> bool:
-    """Whether a text is a traceparent of W3C Trace Context, of 200 characters at most."""
-    return len(text) <= TRACE_CHARS_MAX and _TRACE.fullmatch(text) is not None
-
-
 def check_trace(what: str, trace: str) -> None:
     """Refuse what is no traceparent of W3C Trace Context.
 
@@ -77,7 +72,7 @@ def check_trace(what: str, trace: str) -> None:
     Raises:
         InvalidArgument: it has another form, or more than 200 characters.
     """
-    if not is_trace(trace):
+    if len(trace) > TRACE_CHARS_MAX or not _TRACE.fullmatch(trace):
         raise InvalidArgument(
             f"{what} {trace[:60]!r} is not a traceparent",
             hint="such as 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",

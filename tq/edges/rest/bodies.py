@@ -12,7 +12,7 @@ from tq.client.task import Task
 from tq.model.commands import BATCH_MAX
 from tq.model.durations import duration_ms
 from tq.model.errors import InvalidArgument
-from tq.model.names import KEY_BYTES_MAX, NAME_BYTES_MAX, TAGS_MAX, TRACE_CHARS_MAX, is_trace
+from tq.model.names import KEY_BYTES_MAX, NAME_BYTES_MAX, TAGS_MAX
 from tq.model.operations import RATE, RATE_MAX, UNDO_RATE, Overrides
 from tq.model.priorities import NAMED
 from tq.model.selector import SELECTOR_CHARS_MAX
@@ -81,22 +81,16 @@ class NewTask(Body, frozen=True):
         Meta(description="the same key in the same queue again gives the same task; as the header Idempotency-Key"),
     ] = None
     tags: Annotated[list[str], Meta(max_length=TAGS_MAX, description="words to find it by")] = []
-    trace: Annotated[
-        Annotated[str, Meta(max_length=TRACE_CHARS_MAX)] | None,
-        Meta(description="a W3C traceparent: whose doing it is; else that of the header traceparent, if there is one"),
-    ] = None
     retry: Retry | None = None
     id: Annotated[
         Annotated[str, Meta(max_length=36)] | None, Meta(description="a UUID of the caller's own; null: made here")
     ] = None
 
-    def to_task(self, key: str | None = None, traceparent: str | None = None) -> Task:
+    def to_task(self, key: str | None = None) -> Task:
         """The task as the client takes it.
 
         Args:
             key: from the header Idempotency-Key.
-            traceparent: from the header of this name. One that is none is ignored, as its specification demands: it is
-                the doing of a proxy or a library, and no reason to refuse a task.
 
         Raises:
             InvalidArgument: the payload is not what its encoding says, or the header and the body name different keys.
@@ -120,7 +114,6 @@ class NewTask(Body, frozen=True):
             result_ttl=self.result_ttl,
             key=self.key if key is None else key,
             tags=self.tags,
-            trace=(traceparent if traceparent and is_trace(traceparent) else "") if self.trace is None else self.trace,
             id=self.id,
             **fields,
         )

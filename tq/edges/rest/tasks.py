@@ -44,9 +44,6 @@ OfType = Annotated[str | None, QueryParameter(name="type", description="short fo
 Cursor = Annotated[str, QueryParameter(description="from `next`", max_length=2_000)]
 AsOf = Annotated[int, QueryParameter(description="from `next`", ge=0, le=1 << 53)]
 IdempotencyKey = Annotated[str | None, HeaderParameter(name="Idempotency-Key", max_length=KEY_BYTES_MAX + 2)]
-Traceparent = Annotated[
-    str | None, HeaderParameter(name="traceparent", description="of W3C Trace Context: the task belongs to that trace")
-]
 TaskIdInPath = Annotated[str, PathParameter(description="the task's id, a UUID")]
 _TAG = "tasks"
 
@@ -68,14 +65,13 @@ async def submit_task(
     idempotency_key: Annotated[
         str | None, HeaderParameter(name="Idempotency-Key", max_length=KEY_BYTES_MAX + 2)
     ] = None,
-    traceparent: Traceparent = None,
 ) -> Response[Any]:
     """Submit a task.
 
     Once it is answered, the task is on disk. Repeating it with the same `id`, `key` or header `Idempotency-Key` gives
     the same task.
     """
-    task = read(body, NewTask).to_task(unquoted(idempotency_key), traceparent)
+    task = read(body, NewTask).to_task(unquoted(idempotency_key))
     (taken,) = await client.submit_together([task])
     return answer(taken._asdict(), 201 if taken.is_new else 200, {"Location": f"/api/v1/tasks/{taken.id}"})
 
@@ -88,12 +84,12 @@ async def submit_task(
     refuses=(413, 507),
     tag=_TAG,
 )
-async def submit_tasks(client: Connected, body: RawBody, traceparent: Traceparent = None) -> Response[Any]:
+async def submit_tasks(client: Connected, body: RawBody) -> Response[Any]:
     """Submit up to 1000 tasks, all or none.
 
     Each may have an `id` or a `key` of its own, and then the request may be repeated.
     """
-    tasks = [task.to_task(traceparent=traceparent) for task in read(body, NewTasks).tasks]
+    tasks = [task.to_task() for task in read(body, NewTasks).tasks]
     taken = await client.submit_together(tasks)
     return answer({"tasks": [each._asdict() for each in taken]}, 201)
 
