@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 from textual.binding import Binding
+from typer.main import get_command
 
+from tq.cli.verbs import app
 from tq.model.identity import Role
 from tq.tui.actions import ACTIONS, Action, Tier
 from tq.tui.app import TopApp
@@ -123,6 +125,18 @@ def test_every_word_of_the_command_line_is_there_as_it_is_typed() -> None:
 
 def test_every_theme_is_there() -> None:
     assert {_spans(row[0])[0] for row in _rows("Looks") if _spans(row[0])} == set(NAMES)
+
+
+def test_every_option_of_tq_top_is_there() -> None:
+    [top] = [one for name, one in get_command(app).commands.items() if name == "top"]  # type: ignore[attr-defined]
+    options = {
+        option for parameter in top.params if not getattr(parameter, "hidden", False) for option in parameter.opts
+    }
+
+    told = {option for option in options if re.search(rf"{option}\b", PAGE)}
+    assert {option for option in options if option.startswith("--")} - told == {"--config"}, (
+        "which is that of all verbs"
+    )
 
 
 def test_links_to_sections_and_to_other_files_lead_somewhere() -> None:
