@@ -8,13 +8,16 @@ import socket
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 
-from tests.edges.real import edge_broker, http
+from tests.edges.grpc.stubs import Stubs
+from tests.edges.real import GRPC_ON, edge_broker, http
 from tests.server.process import BrokerProcess
 from tests.worker.rig import Worker, a_worker, is_alive
 from tq import AsyncClient, Task
 from tq.app.codec import ARGUMENTS, encode
+from tq.edges.grpc import tq_pb2 as pb
 from tq.model.errors import TqError
 from tq.model.identity import Role
 from tq.model.settings import BrokerSettings, LogSettings, PersistenceSettings, Settings
@@ -111,19 +114,55 @@ def test_no_log_of_rest_has_a_payload_a_result_or_a_token(tmp_path: Path) -> Non
             for shown in (f"Bearer {wrong}", f"Bearer {SECRET}", f"Basic {token}"):
                 assert rest.get("/stats", headers={"Authorization": shown}).status_code == 401
             assert rest.get("/stats", params={"token": token}).status_code == 400
-        port = int(broker.rest.rpartition(":")[2])
-        for nonsense in (f"GET / {SECRET}\r\n\r\n", f"{SECRET}\r\n\r\n", "\0" + SECRET):
-            with socket.create_connection(("127.0.0.1", port)) as sock:
-                sock.sendall(nonsense.encode())
-                sock.shutdown(socket.SHUT_WR)
-                with contextlib.suppress(ConnectionError):
-                    while sock.recv(65_536):
-                        pass
+        say_nonsense(broker.rest)
         assert broker.process.end() == 0
         log = broker.process.log
 
     assert "access_denied" in log
     assert_no_secret(log, SECRET, token[TOKEN_ID_CHARS:], wrong[TOKEN_ID_CHARS:])
+
+
+async def test_no_log_of_grpc_has_a_payload_a_result_or_a_token(tmp_path: Path) -> None:
+    with edge_broker(tmp_path, "--log-level", "debug", **GRPC_ON) as broker:
+        broker.event("edge_started")
+        token = await asyncio.to_thread(broker.token, "tests", "admin")
+        wrong = token[:-6] + "wrong6"
+
+        def shown(text: str) -> tuple[tuple[str, str], ...]:
+            return (("authorization", text),)
+
+        async with grpc.aio.insecure_channel(broker.grpc.removeprefix("grpc://")) as channel:
+            tasks, good = Stubs(channel).Tasks, shown(f"Bearer {token}")
+            task = pb.Task(task_type="mail", payload=SECRET.encode())
+            taken = await tasks.Submit(pb.SubmitRequest(task=task), metadata=good)
+            assert (await tasks.Get(pb.TaskId(id=taken.id), metadata=good)).payload == SECRET.encode()
+            submit_bytes: Any = channel.unary_unary("/tq.v1.Tasks/Submit")
+            large = pb.SubmitRequest(task=pb.Task(task_type="mail", payload=SECRET.encode() * 100_000))
+            for call in (
+                tasks.Submit(large, metadata=good),
+                tasks.Get(pb.TaskId(id=SECRET), metadata=good),
+                *(tasks.Get(pb.TaskId(id=taken.id), metadata=shown(text)) for text in (f"Bearer {wrong}", SECRET)),
+                submit_bytes(SECRET.encode(), metadata=good),
+            ):
+                with pytest.raises(grpc.aio.AioRpcError):
+                    await call
+        await asyncio.to_thread(say_nonsense, broker.grpc)
+        assert broker.process.end() == 0
+        log = broker.process.log
+
+    assert "access_denied" in log
+    assert_no_secret(log, SECRET, token[TOKEN_ID_CHARS:], wrong[TOKEN_ID_CHARS:])
+
+
+def say_nonsense(address: str) -> None:
+    """Send what is no request at all to an edge, and read until it has had enough."""
+    port = int(address.rpartition(":")[2])
+    for nonsense in (f"GET / {SECRET}\r\n\r\n", f"{SECRET}\r\n\r\n", "\0" + SECRET):
+        with socket.create_connection(("127.0.0.1", port)) as sock, contextlib.suppress(ConnectionError):
+            sock.sendall(nonsense.encode())
+            sock.shutdown(socket.SHUT_WR)
+            while sock.recv(65_536):
+                pass
 
 
 def assert_no_secret(log: str, *secrets: str) -> None:
