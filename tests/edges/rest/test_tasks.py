@@ -103,6 +103,21 @@ def test_a_repeated_submit_gives_the_same_task_and_says_so(rest: httpx.Client, q
     assert made.json()["id"] == repeated.json()["id"] == own_id
 
 
+def test_the_trace_of_a_request_goes_with_its_tasks_and_one_that_is_none_does_not(
+    rest: httpx.Client, native: Client, queue: str
+) -> None:
+    trace = f"00-{'a' * 32}-{'b' * 16}-01"
+    body = {"task_type": "noop", "queue": queue}
+
+    one = rest.post("/tasks", json=body, headers={"traceparent": trace}).json()
+    many = rest.post("/tasks/bulk", json={"tasks": [body]}, headers={"traceparent": trace}).json()["tasks"][0]
+    own = rest.post("/tasks", json={**body, "trace": trace}, headers={"traceparent": "nonsense"}).json()
+    none = rest.post("/tasks", json=body, headers={"traceparent": "nonsense"}).json()
+
+    assert [native.get_task(task["id"]).trace for task in (one, many, own, none)] == [trace, trace, trace, ""]
+    assert code_of(rest.post("/tasks", json={**body, "trace": "nonsense"})) == (400, "INVALID_ARGUMENT")
+
+
 def test_two_different_keys_are_refused(rest: httpx.Client, queue: str) -> None:
     body = {"task_type": "noop", "queue": queue, "key": "a"}
 

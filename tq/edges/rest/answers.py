@@ -45,15 +45,23 @@ def found(request: Request[Any, Any, Any], record: object, links: Mapping[str, s
     Args:
         links: addresses by relation, such as "next".
     """
-    body = encode(record)
-    etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
-    headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
+    headers = {"Vary": "Authorization"}
     if links:
         headers["Link"] = ", ".join(f'<{target}>; rel="{relation}"' for relation, target in links.items())
+    return found_bytes(request, encode(record), "application/json", headers)
+
+
+def found_bytes(
+    request: Request[Any, Any, Any], body: bytes, content_type: str, headers: Mapping[str, str] | None = None
+) -> Response[Any]:
+    """The same of what is bytes already."""
+    etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+    all_headers = {"ETag": etag, "Cache-Control": "private, no-cache", **(headers or {})}
     wanted = request.headers.get("if-none-match", "")
     if wanted and (wanted.strip() == "*" or etag in (each.strip().removeprefix("W/") for each in wanted.split(","))):
-        return Response(b"", status_code=304, headers=headers)
-    return Response(body, media_type="application/json", headers=headers)
+        return Response(b"", status_code=304, headers=all_headers)
+    # As a header: of a media type with a parameter the framework would make one with two.
+    return Response(body, headers={**all_headers, "Content-Type": content_type})
 
 
 def page_address(request: Request[Any, Any, Any], **changed: str) -> str:

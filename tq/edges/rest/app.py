@@ -1,6 +1,6 @@
 """The REST edge as an ASGI application: its routes, and what all of them have in common."""
 
-from litestar import Litestar, Response, Router, get
+from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
@@ -16,6 +16,7 @@ from tq.edges.rest.metrics_page import show_metrics
 from tq.edges.rest.problems import of_defect, of_http_error, of_tq_error
 from tq.edges.rest.routing import check_request, keep_slashes
 from tq.edges.rest.schema import make_document
+from tq.edges.rest.schema_page import schema_routes
 from tq.edges.rest.streams import Streams
 from tq.model.errors import TqError
 
@@ -31,7 +32,6 @@ ROUTES: list[HTTPRouteHandler] = [
     *access.ROUTES,
 ]
 
-OPENAPI_JSON = "application/vnd.oai.openapi+json"
 _HEADERS = {"X-Content-Type-Options": "nosniff"}
 
 
@@ -54,13 +54,8 @@ def make_app(
         guards=[check_request],
     )
     document = encode(make_document(PREFIX, ROUTES))
-
-    @get(["/schema", "/schema/openapi.json"], sync_to_thread=False)
-    def show_schema() -> Response[bytes]:
-        return Response(document, media_type=OPENAPI_JSON)
-
     app = Litestar(
-        [api, show_schema, show_metrics],
+        [api, *schema_routes(document), show_metrics],
         dependencies={"gateway": Provide(lambda: gateway, sync_to_thread=False)},
         exception_handlers={TqError: of_tq_error, HTTPException: of_http_error, Exception: of_defect},
         request_max_body_size=max_body_bytes,

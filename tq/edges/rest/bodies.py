@@ -12,7 +12,7 @@ from tq.client.task import Task
 from tq.model.commands import BATCH_MAX
 from tq.model.durations import duration_ms
 from tq.model.errors import InvalidArgument
-from tq.model.names import KEY_BYTES_MAX, NAME_BYTES_MAX, TAGS_MAX
+from tq.model.names import KEY_BYTES_MAX, NAME_BYTES_MAX, TAGS_MAX, TRACE_CHARS_MAX, check_trace
 from tq.model.operations import RATE, RATE_MAX, UNDO_RATE, Overrides
 from tq.model.priorities import NAMED
 from tq.model.selector import SELECTOR_CHARS_MAX
@@ -82,15 +82,19 @@ class NewTask(Body, frozen=True):
     ] = None
     tags: Annotated[list[str], Meta(max_length=TAGS_MAX, description="words to find it by")] = []
     retry: Retry | None = None
+    trace: Annotated[
+        str, Meta(max_length=TRACE_CHARS_MAX, description="a W3C traceparent; also as the header traceparent")
+    ] = ""
     id: Annotated[
         Annotated[str, Meta(max_length=36)] | None, Meta(description="a UUID of the caller's own; null: made here")
     ] = None
 
-    def to_task(self, key: str | None = None) -> Task:
+    def to_task(self, key: str | None = None, trace: str = "") -> Task:
         """The task as the client takes it.
 
         Args:
             key: from the header Idempotency-Key.
+            trace: from the header traceparent, for a task that names none.
 
         Raises:
             InvalidArgument: the payload is not what its encoding says, or the header and the body name different keys.
@@ -115,6 +119,7 @@ class NewTask(Body, frozen=True):
             key=self.key if key is None else key,
             tags=self.tags,
             id=self.id,
+            trace=self.trace or trace,
             **fields,
         )
 
@@ -123,6 +128,15 @@ class NewTasks(Body, frozen=True):
     """Tasks to be submitted together: all of them are taken, or none."""
 
     tasks: Annotated[list[NewTask], Meta(min_length=1, max_length=BATCH_MAX)]
+
+
+def trace_of_header(traceparent: str) -> str:
+    """The trace of a request; one that is none is left out, as its specification wants (W3C Trace Context, 3.2.2.5)."""
+    try:
+        check_trace("traceparent", traceparent)
+    except InvalidArgument:
+        return ""
+    return traceparent
 
 
 def priority_of(priority: int | str) -> int:

@@ -16,7 +16,7 @@ RETRY_AFTER_SECONDS = 1
 """What a refusal that passes by itself suggests."""
 TYPE_BASE = "urn:tq:error:"
 
-_HTTP_CODES = {404: "ROUTE_NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 406: "NOT_ACCEPTABLE", 415: "UNSUPPORTED_MEDIA_TYPE"}
+HTTP_CODES = {404: "ROUTE_NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 406: "NOT_ACCEPTABLE", 415: "UNSUPPORTED_MEDIA_TYPE"}
 """The codes of what HTTP alone can get wrong; everything else has one of tq/model/errors.py."""
 
 
@@ -69,7 +69,7 @@ def of_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Resp
         return of_tq_error(request, InvalidArgument(_validation_text(error)))
     if error.status_code == 413:
         return of_tq_error(request, PayloadTooLarge("the body is larger than this edge takes", hint=_BODY_HINT))
-    code = _HTTP_CODES.get(error.status_code)
+    code = HTTP_CODES.get(error.status_code)
     if code is None:
         if error.status_code < 500:
             return of_tq_error(request, InvalidArgument(error.detail))

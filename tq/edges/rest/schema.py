@@ -1,8 +1,4 @@
-"""The OpenAPI document at /schema, made of what the routes say of themselves, and a page that shows it to people.
-
-Nothing of the page comes from elsewhere: it works without the internet, and sends what is typed into it to this edge
-alone.
-"""
+"""The OpenAPI document, made of what the routes say of themselves."""
 
 import inspect
 import re

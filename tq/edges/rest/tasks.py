@@ -9,7 +9,7 @@ from litestar.params import FromQuery, HeaderParameter, PathParameter, QueryPara
 from tq.client.async_client import AsyncClient
 from tq.edges.rest import documents
 from tq.edges.rest.answers import answer, decode_cursor, encode_cursor, found, page_address
-from tq.edges.rest.bodies import NewTask, NewTasks, Reasoned, Resubmission
+from tq.edges.rest.bodies import NewTask, NewTasks, Reasoned, Resubmission, trace_of_header
 from tq.edges.rest.callers import Connected, while_connected
 from tq.edges.rest.operating import carry_out
 from tq.edges.rest.routing import BYTES, Gives, found_as, named, read, route
@@ -44,6 +44,7 @@ OfType = Annotated[str | None, QueryParameter(name="type", description="short fo
 Cursor = Annotated[str, QueryParameter(description="from `next`", max_length=2_000)]
 AsOf = Annotated[int, QueryParameter(description="from `next`", ge=0, le=1 << 53)]
 IdempotencyKey = Annotated[str | None, HeaderParameter(name="Idempotency-Key", max_length=KEY_BYTES_MAX + 2)]
+Traceparent = Annotated[str, HeaderParameter(name="traceparent", description="whose doing it is: W3C Trace Context")]
 TaskIdInPath = Annotated[str, PathParameter(description="the task's id, a UUID")]
 _TAG = "tasks"
 
@@ -62,16 +63,15 @@ _TAG = "tasks"
 async def submit_task(
     client: Connected,
     body: RawBody,
-    idempotency_key: Annotated[
-        str | None, HeaderParameter(name="Idempotency-Key", max_length=KEY_BYTES_MAX + 2)
-    ] = None,
+    idempotency_key: IdempotencyKey = None,
+    traceparent: Traceparent = "",
 ) -> Response[Any]:
     """Submit a task.
 
     Once it is answered, the task is on disk. Repeating it with the same `id`, `key` or header `Idempotency-Key` gives
     the same task.
     """
-    task = read(body, NewTask).to_task(unquoted(idempotency_key))
+    task = read(body, NewTask).to_task(unquoted(idempotency_key), trace_of_header(traceparent))
     (taken,) = await client.submit_together([task])
     return answer(taken._asdict(), 201 if taken.is_new else 200, {"Location": f"/api/v1/tasks/{taken.id}"})
 
@@ -84,12 +84,13 @@ async def submit_task(
     refuses=(413, 507),
     tag=_TAG,
 )
-async def submit_tasks(client: Connected, body: RawBody) -> Response[Any]:
+async def submit_tasks(client: Connected, body: RawBody, traceparent: Traceparent = "") -> Response[Any]:
     """Submit up to 1000 tasks, all or none.
 
     Each may have an `id` or a `key` of its own, and then the request may be repeated.
     """
-    tasks = [task.to_task() for task in read(body, NewTasks).tasks]
+    trace = trace_of_header(traceparent)
+    tasks = [task.to_task(trace=trace) for task in read(body, NewTasks).tasks]
     taken = await client.submit_together(tasks)
     return answer({"tasks": [each._asdict() for each in taken]}, 201)
 
