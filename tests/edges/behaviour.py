@@ -17,6 +17,7 @@ from tq.client.blocking import Client
 from tq.client.task import Task
 from tq.model.error_statuses import Exit, of_error
 from tq.model.errors import ERRORS, TqError
+from tq.model.ids import format_id
 from tq.model.selector import Field, Selector, StateTerm, literal_term
 from tq.model.task import State
 from tq.views.records import (
@@ -24,7 +25,6 @@ from tq.views.records import (
     operation_record,
     outcome_record,
     queue_record,
-    summary_record,
     task_record,
 )
 
@@ -99,8 +99,7 @@ class Native:
         return _as_json(_native(lambda: explanation_record(self._client.why(task_id))))
 
     def select(self, selector: str) -> list[str]:
-        page = _native(lambda: self._client.list_tasks(selector, "id"))
-        return [str(summary_record(task)["id"]) for task in page.tasks]
+        return [format_id(task.id) for task in _native(lambda: list(self._client.iter_tasks(selector, "id")))]
 
     def cancel(self, task_id: str) -> None:
         self._carry_out("cancel", task_id)
@@ -230,7 +229,12 @@ class Rest:
         return self._ask("GET", f"/tasks/{task_id}/why")
 
     def select(self, selector: str) -> list[str]:
-        return [task["id"] for task in self._ask("GET", "/tasks", selector=selector, sort="id")["tasks"]]
+        page = self._ask("GET", "/tasks", selector=selector, sort="id")
+        ids = [task["id"] for task in page["tasks"]]
+        while page["next"]:  # a page may end early, even empty: a broker looks at a bounded number of tasks at once
+            page = self._ask("GET", page["next"].removeprefix("/api/v1"))
+            ids += [task["id"] for task in page["tasks"]]
+        return ids
 
     def cancel(self, task_id: str) -> None:
         self._ask("POST", f"/tasks/{task_id}/cancel")
@@ -260,7 +264,7 @@ class Rest:
         return str(self._ask("GET", f"/operations/{operation['id']}", wait="60s")["id"])
 
     def _ask(self, method: str, path: str, body: object = None, **parameters: str) -> Record:
-        response = self._http.request(method, path, json=body, params=parameters)
+        response = self._http.request(method, path, json=body, params=parameters or None)
         record: Record = msgspec.json.decode(response.content)
         if response.is_error:
             raise Refused(record["code"])

@@ -8,18 +8,22 @@ import httpx
 import pytest
 
 from tests.cli.processes import daemon
-from tests.edges.rest.serving import serving
+from tests.edges.real import EdgeBroker, edge_broker, http
 from tq.client.blocking import Client
 
 
 @pytest.fixture(scope="session")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Of a real broker process."""
-    data = tmp_path_factory.mktemp("broker")
-    with daemon("broker", "--port", "0", "--data-dir", str(data), "--log-format", "json") as process:
-        process.wait_for("broker_started")
-        yield f"unix://{data}/tq.sock"
-        assert process.end() == 0
+def edges(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EdgeBroker]:
+    """A real broker process with its edges, as `tq broker` starts them."""
+    with edge_broker(tmp_path_factory.mktemp("broker")) as broker:
+        yield broker
+        assert broker.process.end() == 0
+
+
+@pytest.fixture(scope="session")
+def address(edges: EdgeBroker) -> str:
+    """Of the broker itself."""
+    return edges.address
 
 
 @pytest.fixture(scope="session")
@@ -29,9 +33,9 @@ def native(address: str) -> Iterator[Client]:
 
 
 @pytest.fixture(scope="session")
-def rest(address: str) -> Iterator[httpx.Client]:
+def rest(edges: EdgeBroker) -> Iterator[httpx.Client]:
     """An HTTP client of the edge; addresses are below /api/v1."""
-    with serving(address) as url, httpx.Client(base_url=f"{url}/api/v1", timeout=30) as client:
+    with http(edges) as client:
         yield client
 
 

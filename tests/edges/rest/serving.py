@@ -1,4 +1,4 @@
-"""The REST edge in a thread of this process, over a real broker: for what does not hang on a process of its own."""
+"""The REST edge in a thread of this process, to show what a broker cannot that starts its edges: that it is gone."""
 
 import asyncio
 import threading
@@ -13,8 +13,6 @@ from tq.client.async_client import AsyncClient
 from tq.edges.gateway import Caller, Gateway
 from tq.edges.rest.app import make_app
 from tq.edges.rest.streams import Streams
-
-MAX_BODY_BYTES = 4 << 20
 
 
 class PlainGateway(Gateway):
@@ -43,7 +41,7 @@ def serving(address: str) -> Iterator[str]:
     """Where the edge listens, over the broker at `address`."""
     gateway = PlainGateway(address)
     streams = Streams()
-    app = make_app(gateway, structlog.get_logger(), streams, max_body_bytes=MAX_BODY_BYTES)
+    app = make_app(gateway, structlog.get_logger(), streams, max_body_bytes=1 << 20)
     config = uvicorn.Config(app, port=0, http="httptools", log_level="error", access_log=False, lifespan="off")
     server = uvicorn.Server(config)
     socket = config.bind_socket()

@@ -51,7 +51,7 @@ def test_a_task_is_submitted_from_the_page_without_the_internet(
         requested = browser.requested
 
     assert answered.startswith("201 Created")
-    assert [task.task_type for task in native.list_tasks(f"queue:{queue}").tasks] == ["<b>x</b>"]
+    assert [task.task_type for task in native.iter_tasks(f"queue:{queue}")] == ["<b>x</b>"]
     assert sorted(operations) == sorted(str(handler.operation_id) for handler in ROUTES)
     assert {url.split("#")[0].removeprefix(edge_url).split("?")[0] for url in requested} == {
         "/schema",

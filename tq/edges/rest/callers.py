@@ -1,7 +1,8 @@
 """Who asks: read from the request, decided by the broker."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Coroutine, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from typing import Any, TypeVar
 
 from litestar import Request
@@ -9,9 +10,9 @@ from litestar.di import NamedDependency
 
 from tq.client.async_client import AsyncClient
 from tq.edges.gateway import Caller, Gateway
-from tq.edges.rest.problems import Unauthenticated
+from tq.edges.rest.problems import Unauthenticated, mark_unknown
 from tq.edges.rest.streams import Streams
-from tq.model.errors import AccessDenied, ConnectionLost, ShuttingDown
+from tq.model.errors import AccessDenied, ConnectionLost, ShuttingDown, TqError
 from tq.model.peers import is_loopback
 
 Connected = NamedDependency[AsyncClient]
@@ -45,15 +46,35 @@ async def provide_client(request: Request[Any, Any, Any], gateway: TheGateway) -
     Raises:
         Unauthenticated: the broker knows nobody by what the caller shows.
     """
-    entered = False
-    try:
-        async with gateway.client(caller_of(request)) as client:
-            entered = True
+    async with AsyncExitStack() as stack:
+        with _knowing_nobody():
+            client = await stack.enter_async_context(gateway.client(caller_of(request)))
+        try:
             yield client
-    except AccessDenied as error:
-        if entered:
+        except AccessDenied:
+            if await _is_refused(client):
+                mark_unknown(request)  # and not another error: the framework wants back what it threw in here
             raise
+
+
+@contextmanager
+def _knowing_nobody() -> Iterator[None]:
+    """What is refused here is the caller, and not what they ask for."""
+    try:
+        yield
+    except AccessDenied as error:
         raise Unauthenticated(error.message, hint=error.hint) from None
+
+
+async def _is_refused(client: AsyncClient) -> bool:
+    """Whether it is the caller who is refused, whose token was good until now, and not what they asked for."""
+    try:
+        await client.connect()
+    except AccessDenied:
+        return True
+    except TqError:
+        pass
+    return False
 
 
 async def while_connected(request: Request[Any, Any, Any], asking: Coroutine[Any, Any, T]) -> T:

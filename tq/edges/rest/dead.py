@@ -6,11 +6,10 @@ from litestar import Request, Response
 from litestar.params import FromQuery, QueryParameter
 
 from tq.edges.rest import documents
-from tq.edges.rest.answers import decode_cursor, found
+from tq.edges.rest.answers import found
 from tq.edges.rest.callers import Connected
 from tq.edges.rest.routing import found_as, route
-from tq.edges.rest.tasks import AsOf, Cursor, Limit, OfQueue, OfType, Selecting, combined, page_of_tasks
-from tq.model.commands import Order
+from tq.edges.rest.tasks import AsOf, Cursor, Limit, OfQueue, OfType, Selecting, combined, look_for_page, page_of_tasks
 from tq.model.groups import GroupOrder, parse_for_groups
 from tq.model.task import State
 from tq.views.records import group_record
@@ -36,8 +35,7 @@ async def list_dead_letters(
     The same as /tasks with the selector's term state:dead_letter.
     """
     chosen = combined(selector, state=State.DEAD_LETTER, queue=of_queue, task_type=of_type)
-    page = await client.list_tasks(chosen, Order(sort), reverse, limit, decode_cursor(cursor), as_of)
-    return page_of_tasks(request, page)
+    return page_of_tasks(request, await look_for_page(client, chosen, sort, reverse, limit, cursor, as_of))
 
 
 @route("GET", "/dead/groups", gives={200: found_as(documents.GROUPS, "Some of them.")}, refuses=(404,), tag=_TAG)

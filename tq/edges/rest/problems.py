@@ -15,6 +15,7 @@ PROBLEM_JSON = "application/problem+json"
 RETRY_AFTER_SECONDS = 1
 """What a refusal that passes by itself suggests."""
 TYPE_BASE = "urn:tq:error:"
+_UNKNOWN = "tq.unknown"
 
 HTTP_CODES = {404: "ROUTE_NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 406: "NOT_ACCEPTABLE", 415: "UNSUPPORTED_MEDIA_TYPE"}
 """The codes of what HTTP alone can get wrong; everything else has one of tq/model/errors.py."""
@@ -22,6 +23,16 @@ HTTP_CODES = {404: "ROUTE_NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 406: "NOT_ACCEP
 
 class Unauthenticated(AccessDenied):
     """Nobody is known by what the caller shows; the broker refused the greeting."""
+
+
+def mark_unknown(request: Request[Any, Any, Any]) -> None:
+    """Note that the caller of this request is nobody whom the broker knows, any more."""
+    request.scope[_UNKNOWN] = True  # type: ignore[literal-required]
+
+
+def _is_unknown(request: Request[Any, Any, Any], error: AccessDenied) -> bool:
+    """Whether other credentials could help: there are none, or it was they that were refused."""
+    return isinstance(error, Unauthenticated) or _UNKNOWN in request.scope or "authorization" not in request.headers
 
 
 def _problem(document: object, status: int, headers: dict[str, str]) -> Response[Any]:
@@ -55,7 +66,7 @@ def of_tq_error(request: Request[Any, Any, Any], error: TqError) -> Response[Any
     """What tq raises on purpose."""
     headers: dict[str, str] = {}
     status = of_error(error).http
-    if isinstance(error, AccessDenied) and (isinstance(error, Unauthenticated) or not _has_credentials(request)):
+    if isinstance(error, AccessDenied) and _is_unknown(request, error):
         status = UNAUTHENTICATED.http
         headers["WWW-Authenticate"] = 'Bearer realm="tq"'
     elif error.kind in (Kind.EXHAUSTED, Kind.UNAVAILABLE):
@@ -106,10 +117,6 @@ _HTTP_TITLES = {
 def title_of(error: type[TqError]) -> str:
     """What errors of a class have in common, in a sentence without a final stop: the first one of its docstring."""
     return (error.__doc__ or "").strip().split("\n\n")[0].replace("\n    ", " ").rstrip(".")
-
-
-def _has_credentials(request: Request[Any, Any, Any]) -> bool:
-    return "authorization" in request.headers
 
 
 def _source(part: dict[str, Any]) -> str:

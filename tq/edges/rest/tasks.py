@@ -3,6 +3,7 @@
 import asyncio
 from typing import Annotated, Any, Literal
 
+import msgspec
 from litestar import Request, Response
 from litestar.params import FromQuery, HeaderParameter, PathParameter, QueryParameter, RawBody
 
@@ -35,6 +36,8 @@ from tq.views.records import (
 WAIT_MS_MAX = 600_000
 """How long one request waits at most; then it is asked again."""
 WAIT_SECONDS_STEP = 20.0
+LOOK_SECONDS = 2.0
+"""How long tasks of a selector are looked for before a page is answered that has none and is not the last."""
 SELECTOR_HELP = "docs/selectors.md, such as queue:mail* err:Timeout age:>2h"
 
 Selecting = Annotated[str, QueryParameter(description=SELECTOR_HELP, max_length=2_000)]
@@ -126,8 +129,25 @@ async def list_tasks(
     All pages show the tasks as of the first: follow `next`, or the header Link.
     """
     chosen = combined(selector, state=of_state, queue=of_queue, task_type=of_type)
-    page = await client.list_tasks(chosen, Order(sort), reverse, limit, decode_cursor(cursor), as_of)
-    return page_of_tasks(request, page)
+    return page_of_tasks(request, await look_for_page(client, chosen, sort, reverse, limit, cursor, as_of))
+
+
+async def look_for_page(
+    client: AsyncClient, selector: Selector, sort: str, reverse: bool, limit: int, cursor: str, as_of: int
+) -> TaskPage:
+    """A page of a listing. The broker looks at a bounded number of tasks for each, so it may be empty and not the last;
+    then it is asked for the next, for a while.
+
+    Raises:
+        SelectorInvalid, QueueNotFound: as for the client's `list_tasks`.
+        InvalidArgument: the cursor is none.
+    """
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + LOOK_SECONDS
+    page = first = await client.list_tasks(selector, Order(sort), reverse, limit, decode_cursor(cursor), as_of)
+    while page.cursor and not page.tasks and clock() < deadline:
+        page = await client.list_tasks(selector, Order(sort), reverse, limit, page.cursor, page.as_of)
+    return msgspec.structs.replace(page, total=first.total, is_total_exact=first.is_total_exact)
 
 
 def combined(
