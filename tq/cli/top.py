@@ -97,6 +97,11 @@ def top(
         raise InvalidArgument(  # Textual draws on stderr
             "the dashboard needs a terminal", hint="for scripts: tq top --once, --plain or --json"
         )
+    if not is_once and os.environ.get("TERM", "dumb") == "dumb":
+        raise InvalidArgument(
+            "the dashboard needs a terminal that can move its cursor, and TERM says dumb, or nothing",
+            hint="set TERM, such as TERM=xterm-256color; or tq top --once, --plain or --json",
+        )
     look = _look(hz, theme, is_utc=not is_local_time)
     how = _How(look, start, _size(size) if is_once else None, log_of_up, _reach(address, config))
     if replay is not None:

@@ -84,6 +84,8 @@ class TopApp(App[None]):
         Binding("t", "utc", "Local time or UTC", show=False),
         Binding("c", "copy_command", "Copy as a command", show=False),
         Binding("q", "leave", "Quit", show=False),
+        Binding("ctrl+c", "quit", "Quit", show=False, priority=True),
+        Binding("ctrl+z", "suspend_process", "To the shell; fg comes back", show=False, priority=True),
         *(Binding(action.key, f"act('{action.id}')", action.label, show=False) for action in ACTIONS),
     ]
 
@@ -144,8 +146,11 @@ class TopApp(App[None]):
         self.call_after_refresh(self._go_to_start)
         self.run_worker(self._listen(), name="feed", exclusive=True)
         self._timer = self.set_interval(CLOCK_SECONDS, self._tell_time)
+        # What the shell, or an editor, has left on the terminal would stay under what is drawn.
+        self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
         # Else the terminal would stay as it is now: raw, its cursor hidden, its mouse reported.
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit, None, 128 + signal.SIGTERM)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, self.exit, None, 128 + number)
 
     async def _go_to_start(self) -> None:
         if self._start != HOME:
@@ -261,7 +266,7 @@ class TopApp(App[None]):
         """What the first line says."""
         greeting = self.greeting
         return Status(
-            address=greeting.address if greeting is not None else "connecting ...",
+            address=greeting.address if greeting is not None else self.lost or "connecting ...",
             badge=greeting.badge if greeting is not None else "",
             role=greeting.role.value if greeting is not None else "",
             actor=greeting.actor if greeting is not None else "",
@@ -271,7 +276,7 @@ class TopApp(App[None]):
             hz=self._hz,
             now_ms=self.now_ms,
             is_utc=self._is_utc,
-            remark=self.feed.facts().remark,
+            remark=self.feed.facts().remark or (self.lost if greeting is not None else ""),
         )
 
     def _freshness(self) -> str:
@@ -374,6 +379,11 @@ class TopApp(App[None]):
         """Out, from anywhere."""
         self.leave()
 
+    def action_suspend_process(self) -> None:
+        """To the shell that started it. Behind a door there is none, and nobody who could say `fg`."""
+        if self.is_local:
+            super().action_suspend_process()
+
     def leave(self) -> None:
         """End the dashboard."""
         self.exit()
@@ -396,7 +406,9 @@ class TopApp(App[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """`:` and `/` come before all other keys, so that what is typed right behind them is in the line already; but
-        where text is typed, and in dialogs, they are characters."""
+        where text is typed, and in dialogs, they are characters. There Ctrl-C copies, as it does in an editor."""
+        if action == "quit" and isinstance(self.focused, Input | TextArea):
+            return False
         if action == "ask" and (self.screen is not self.here or isinstance(self.focused, Input | TextArea)):
             return False
         return super().check_action(action, parameters)

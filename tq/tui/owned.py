@@ -61,6 +61,10 @@ class OwnedApp(TopApp):
         if answer is not None:
             self.exit(return_code=EXIT_CODES[answer])
 
+    def action_suspend_process(self) -> None:
+        """Not this one: `tq up` would hold the terminal all the same, or the broker would stand still too."""
+        self.notify("tq up cannot wait in the background: q, then k, leaves it running without the dashboard")
+
     def action_stop(self) -> None:
         """Stop everything."""
         self.exit(return_code=EXIT_CODES[Leaving.STOP])

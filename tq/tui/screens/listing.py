@@ -19,6 +19,9 @@ from tq.tui.widgets.lines import Lines
 from tq.tui.widgets.table import VTable
 
 R = TypeVar("R")
+WAITING = ""
+"""What stands in a table of which nothing is known yet, not even that it is empty: the line above says what is waited
+for."""
 
 
 def sorted_already(_: object) -> int:
@@ -132,7 +135,7 @@ class ListScreen(TopScreen, Generic[R]):
     def body(self) -> ComposeResult:
         """The table between what is above and below it."""
         yield from self.above()
-        yield VTable(self.columns, self.cells, self.list, self.top.look.glyphs, empty=self.empty, widget_id="table")
+        yield VTable(self.columns, self.cells, self.list, self.top.look.glyphs, empty=WAITING, widget_id="table")
         yield Lines(self.top.look.glyphs, "count")
         yield from self.below()
 
@@ -141,6 +144,10 @@ class ListScreen(TopScreen, Generic[R]):
         change = changes.get(scope)
         if change is not None:
             gone = [row_id for row_id in self.list.ids if row_id not in change.rows] if change.is_whole else []
+            empty = self.empty if scope in mirror.scopes else WAITING
+            if self.table.empty != empty:
+                self.table.empty = empty
+                self.table.refresh()
             self.table.take(change.rows.items(), gone or change.gone)
         self.say_count(mirror.left_out(scope))
 

@@ -48,12 +48,12 @@ class Piece(NamedTuple):
 
 def status_pieces(status: Status) -> list[Piece]:
     """The words of the first line."""
-    silent = length(status.lag_ms)
+    silent = length(status.lag_ms) if status.lag_ms else ""  # before the first frame there is nothing to be old
     fresh = {
         LIVE: Piece(LIVE, "live"),
-        STALE: Piece(f"{STALE} {silent}", "stale"),
-        PAUSED: Piece(f"{PAUSED} {silent}", "paused"),
-        LOST: Piece(f"{LOST} {silent}", "stale"),
+        STALE: Piece(f"{STALE} {silent}".rstrip(), "stale"),
+        PAUSED: Piece(f"{PAUSED} {silent}".rstrip(), "paused"),
+        LOST: Piece(f"{LOST} {silent}".rstrip(), "stale"),
         REPLAY: Piece(f"{REPLAY} {status.remark}".rstrip(), "paused"),
     }[status.freshness]
     pieces = [Piece("tq", "name"), Piece(plain(status.address), "address")]
