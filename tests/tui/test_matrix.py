@@ -154,6 +154,14 @@ def in_help(seat: Seat, screen: TopScreen) -> dict[str, str]:
     return dict(re.findall(r"^  ([A-Z]) +(.+)$", acting, re.MULTILINE))
 
 
+def _unfit(action: Action, kind: Target) -> str:
+    """Why an action is not for such a thing; empty if it is."""
+    if kind in action.targets:
+        return ""
+    could_die = kind is Target.TASK and Target.DEAD in action.targets
+    return "not a dead letter" if could_die else f"not for a {kind.value}"
+
+
 async def agree(seat: Seat, screen: TopScreen, kind: Target, role: Role) -> None:
     """Footer, palette, help and key say of each action whether it can be done to what is selected, and if not, why."""
     shown = screen.refusals()
@@ -162,7 +170,7 @@ async def agree(seat: Seat, screen: TopScreen, kind: Target, role: Role) -> None
     assert set(helped) == {action.key for action in shown}
     for action in ACTIONS:
         why = "" if role in ACTING else f"{role}: needs operator"
-        why = why or ("" if kind in action.targets else f"not for a {kind.value}")
+        why = why or _unfit(action, kind)
         assert in_footer(seat, action) is (action in shown)
         if action not in shown:
             assert why, "what can be done is offered"
