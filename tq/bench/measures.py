@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from tq.app.codec import ARGUMENTS
+from tq.bench import rest
 from tq.bench.executions import check_each_ran_once, read_starts
 from tq.bench.handlers import hold
 from tq.bench.load import percentile_ms, submit_in_bulk, submit_paced, submit_singly
@@ -240,6 +241,7 @@ MEASURES: dict[str, Callable[[Plan], Awaitable[list[Figure]]]] = {
     "memory": memory,
     "failover": failover,
     "watch": watch,
+    "rest": rest.measure,
     "operate": operate,
     "backlog": backlog,
 }

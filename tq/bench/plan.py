@@ -1,6 +1,6 @@
 """What is measured how much, and the figures that come of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -41,6 +41,6 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         """So long, scaled."""
         return max(1.0, seconds * self.scale)
 
-    def rig(self) -> Rig:
-        """A fresh broker, or the one of the url."""
-        return Rig(self.parent, self.url)
+    def rig(self, settings: Mapping[str, str] | None = None) -> Rig:
+        """A fresh broker, with settings as environment variables; or the one of the url."""
+        return Rig(self.parent, self.url, settings)
