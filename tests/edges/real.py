@@ -58,7 +58,7 @@ class EdgeBroker:
         return done.stdout.strip()
 
     def revoke(self, name: str) -> None:
-        assert call_tq("token", "revoke", name, "--yes", "--url", self.address).returncode == 0
+        assert call_tq("token", "revoke", name, "--url", self.address).returncode == 0
 
 
 @contextlib.contextmanager

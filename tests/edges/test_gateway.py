@@ -89,6 +89,10 @@ async def test_a_revoked_token_ends_the_access_of_its_bearer_at_once(tmp_path: P
                 await waiting
             with pytest.raises(AccessDenied):
                 await guest.stats()
+        with pytest.raises(AccessDenied):
+            async with gateway.client(bearer):
+                pass
+        assert gateway.callers == 1
 
 
 async def test_equal_callers_share_a_connection_and_others_do_not(tmp_path: Path) -> None:

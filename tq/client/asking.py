@@ -15,7 +15,7 @@ from tq.client.ids import IdMaker, raw_id
 from tq.client.link import Link, make_hello
 from tq.client.loop_thread import LoopThread
 from tq.config.address import default_addresses, destination
-from tq.model.commands import BATCH_MAX, Behind, Request
+from tq.model.commands import BATCH_MAX, Hello, Request
 from tq.model.errors import InvalidArgument, ProtocolViolation
 from tq.model.identity import Role
 from tq.model.replies import Affected, Reply, Welcome
@@ -41,16 +41,28 @@ class Asking:
         name: str = "",
         role: Role = Role.ADMIN,
         acts_for: str = "",
-        behind: Behind | None = None,
         connect_timeout: float = 5.0,
         reconnect_timeout: float = 30.0,
         can_ask: bool = True,
     ) -> None:
         address, token, role = destination(address, token, role)
+        hello = make_hello(token, name, role, acts_for)
+        self._begin(address, hello, connect_timeout, reconnect_timeout, can_ask=can_ask)
+
+    def _begin(
+        self,
+        address: str | Sequence[str] | None,
+        hello: Hello,
+        connect_timeout: float,
+        reconnect_timeout: float,
+        *,
+        can_ask: bool,
+    ) -> None:
+        """With the greeting of every connection that this client makes."""
         self._make_link: Callable[..., Link] = partial(
             Link,
             _addresses(address),
-            make_hello(token, name, role, acts_for, behind),
+            hello,
             connect_seconds=connect_timeout,
             reconnect_seconds=reconnect_timeout,
             can_ask=can_ask,
@@ -74,6 +86,11 @@ class Asking:
             The broker's greeting: its version and its limits.
         """
         return (await self._link.ready()).welcome
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection now; the next call makes one if there is none."""
+        return self._link.is_connected
 
     async def close(self) -> None:
         """End the connection. Calls that wait raise ConnectionLost, and so does every later one."""

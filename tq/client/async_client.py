@@ -43,8 +43,6 @@ class AsyncClient(
         name: how the broker's log calls this client.
         role: no more than this is wanted, whatever one could be. `connect` says which it has become.
         acts_for: who is behind this program, if it serves several; the audit shows it as what the program says.
-        behind: whom it speaks for, if this program is an edge of the broker; then nothing is taken from the environment
-            for credentials.
         connect_timeout: seconds for connecting to one address.
         reconnect_timeout: seconds for which a call goes on trying after a lost connection.
         can_ask: when it first connects, ssh may ask the person at the terminal, if there is one, for a passphrase or

@@ -109,6 +109,11 @@ class Link:
                 continue
             return connection
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection now; the next use makes one if there is none."""
+        return self._connection is not None and not self._connection.is_ended
+
     async def close(self) -> None:
         """End the connection. Requests that wait raise ConnectionLost. May be called again."""
         self._is_closed = True

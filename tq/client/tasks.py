@@ -268,10 +268,9 @@ class Tasks(Blocking):
         """See AsyncClient.submit_specs."""
         return self._thread.run(lambda: self._client.submit_specs(specs))
 
-    def submit_together(self, tasks: Iterable[Task]) -> list[Taken]:
+    def submit_together(self, tasks: Sequence[Task]) -> list[Taken]:
         """See AsyncClient.submit_together."""
-        listed = list(tasks)
-        return self._thread.run(lambda: self._client.submit_together(listed))
+        return self._thread.run(lambda: self._client.submit_together(tasks))
 
     def get_task(self, task_id: Id) -> TaskView:
         """See AsyncClient.get_task."""

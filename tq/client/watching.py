@@ -282,9 +282,9 @@ class BlockingStream:
 class Watching(Blocking):
     """Looking on, for Client."""
 
-    def watch(self, *scopes: str, hz: float = 2.0) -> BlockingStream:
+    def watch(self, *scopes: str, hz: float = 2.0, after: tuple[str, int] = ("", 0)) -> BlockingStream:
         """See AsyncClient.watch."""
-        return BlockingStream(self._client.watch(*scopes, hz=hz), self._thread)
+        return BlockingStream(self._client.watch(*scopes, hz=hz, after=after), self._thread)
 
     def history(self, *queues: str, by_minute: bool = False, since_ms: int = 0) -> dict[str, list[HistoryPoint]]:
         """See AsyncClient.history."""

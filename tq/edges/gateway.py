@@ -17,7 +17,7 @@ from tq.client.async_client import AsyncClient
 from tq.client.connection import Connection
 from tq.client.link import make_hello
 from tq.edges.counting import Counting
-from tq.model.commands import EDGE_ITSELF, Behind, WorkerHello
+from tq.model.commands import EDGE_ITSELF, Behind, Hello, WorkerHello
 from tq.model.errors import TooManyConnections, TooManyRequests
 from tq.model.identity import Role
 from tq.model.replies import Push
@@ -106,7 +106,9 @@ class Gateway:
             TooManyRequests: as many callers as there may be are being introduced.
             ConnectFailed: the broker is not there.
         """
-        while (held := self._held.get(caller)) is None:
+        while (held := self._held.get(caller)) is None or not held.client.is_connected:
+            if held is not None:  # the broker has ended it: a caller whose access has ended is introduced again, or not
+                self._let_go(caller)
             await self._introduce(caller)
         self._held.move_to_end(caller)
         held.users += 1
@@ -115,6 +117,8 @@ class Gateway:
         finally:
             held.users -= 1
             held.idle_since = asyncio.get_running_loop().time()
+            if held.is_let_go and not held.users:
+                self._close(held)
 
     async def connect(self, caller: Caller, worker: WorkerHello, on_push: Callable[[Push], None]) -> Connection:
         """A connection of its own for a caller that is a worker: the leases of one are bound to one connection. It is
@@ -128,10 +132,8 @@ class Gateway:
             TooManyConnections: the broker holds as many as it may.
             ConnectFailed: the broker is not there.
         """
-        hello = make_hello(caller.token, self._name, behind=self._behind(caller))
-        return await Connection.open(
-            self._address, replace(hello, worker=worker), on_push=on_push, timeout=_CONNECT_SECONDS
-        )
+        hello = replace(self._hello(caller), worker=worker)
+        return await Connection.open(self._address, hello, on_push=on_push, timeout=_CONNECT_SECONDS)
 
     async def close(self) -> None:
         """End all connections but those of workers."""
@@ -203,33 +205,39 @@ class Gateway:
             self._schedule_sweep()
 
     def _let_go(self, caller: Caller) -> None:
-        closing = asyncio.create_task(self._held.pop(caller).client.close(), name="tq edge closing")
+        held = self._held.pop(caller)
+        held.is_let_go = True
+        if not held.users:
+            self._close(held)
+
+    def _close(self, held: "_Held") -> None:
+        closing = asyncio.create_task(held.client.close(), name="tq edge closing")
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
 
     def _client(self, caller: Caller, role: Role = Role.ADMIN) -> AsyncClient:
-        return AsyncClient(
-            self._address,
-            token=caller.token,
-            name=self._name,
-            role=role,
-            behind=self._behind(caller),
-            connect_timeout=_CONNECT_SECONDS,
-            reconnect_timeout=_RECONNECT_SECONDS,
-            can_ask=False,
-        )
+        return _CallersClient(self._address, self._hello(caller, role))
 
-    def _behind(self, caller: Caller) -> Behind:
-        return Behind(self._key, self._edge, caller.origin, caller.is_local, caller.certificate_names)
+    def _hello(self, caller: Caller, role: Role = Role.ADMIN) -> Hello:
+        behind = Behind(self._key, self._edge, caller.origin, caller.is_local, caller.certificate_names)
+        return make_hello(caller.token, self._name, role, behind=behind)
+
+
+class _CallersClient(AsyncClient):
+    """A client that says in its greeting whom it speaks for."""
+
+    def __init__(self, address: str, hello: Hello) -> None:
+        self._begin(address, hello, _CONNECT_SECONDS, _RECONNECT_SECONDS, can_ask=False)
 
 
 class _Held:
     """A caller's connection, and how it is used."""
 
-    __slots__ = ("client", "idle_since", "users")
+    __slots__ = ("client", "idle_since", "is_let_go", "users")
 
     def __init__(self, client: AsyncClient, now: float) -> None:
         self.client = client
         self.users = 0
+        self.is_let_go = False
         self.idle_since = now
         """Of the event loop's time; means something while there are no users."""

@@ -4,7 +4,9 @@ It decides nothing, keeps nothing, and may be killed at any time.
 """
 
 import asyncio
+import contextlib
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -53,6 +55,7 @@ async def run(
     Raises:
         TqError: the broker does not take this process for an edge of it.
     """
+    _make_room_for_connections()
     gateway = Gateway(start.broker, start.key, start.edge)
     loop = asyncio.get_running_loop()
     told_to_end = asyncio.Event()
@@ -74,6 +77,14 @@ async def run(
             telling.cancel()
         await gateway.close()
     log.info("edge_stopped", edge=start.edge)
+
+
+def _make_room_for_connections() -> None:
+    """The usual soft limit of open files is about `api.max_connections`, and each caller has a second connection."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(ValueError, OSError):  # not every system allows its own hard limit
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _end_with_broker() -> None:

@@ -28,7 +28,7 @@ def test_a_token_opens_what_its_role_may_until_it_is_revoked(tmp_path: Path) -> 
     assert (made.status_code, taken.status_code, revoked.json()["count"]) == (201, 201, 1)
     assert code_of(elsewhere) == code_of(above) == (403, "ACCESS_DENIED")
     assert [token["name"] for token in listed.json()["tokens"]] == ["boss", "ci"]
-    assert made.json()["token"].rpartition("_")[2] not in listed.text
+    assert made.json()["token"].split("_", 2)[2] not in listed.text
     assert (code_of(twice), code_of(unknown)) == ((409, "WRONG_STATE"), (404, "TOKEN_NOT_FOUND"))
     assert (code_of(without), code_of(ended), well.status_code) == ((401, "ACCESS_DENIED"), (401, "ACCESS_DENIED"), 200)
     assert [entry["target"].split()[0] for entry in audited] == ["boss", "ci"]

@@ -13,6 +13,8 @@ from tq.config.tls import Tls
 from tq.edges.gateway import Gateway
 from tq.edges.rest.app import make_app
 from tq.edges.rest.counted import counted
+from tq.edges.rest.protocol import BoundedHttp, HttpLimits
+from tq.edges.rest.sites import SameSiteOnly, names_in
 from tq.edges.rest.streams import Streams
 from tq.model.edges import EdgeStart
 
@@ -43,22 +45,17 @@ class RestServer:
             max_body_bytes=api.max_body_bytes,
             metrics_queues_max=api.metrics_queues_max,
         )
-        config = uvicorn.Config(
-            counted(app, gateway.counting),
-            http="httptools",
-            ws="none",
-            lifespan="off",
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            proxy_headers=False,  # whoever is the peer is the caller; a header is no proof of anything
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        app = SameSiteOnly(app, names_in(api.allowed_hosts))
+        limits = HttpLimits(
+            connections_max=api.max_connections,
+            body_bytes_max=api.max_body_bytes,
+            request_seconds=api.request_timeout_secs,
         )
-        self._server = _Server(config, None if self._tls is None else self._tls.context)
+        context = None if self._tls is None else self._tls.context
+        self._server = HttpServer(counted(app, gateway.counting), limits, log, context)
         self._serving: asyncio.Task[None] | None = None
         self._renewing: asyncio.Task[None] | None = None
-        # What happens is in tq's own log. Of its own, uvicorn tells under this name that it starts and stops, too.
-        logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+        logging.getLogger("uvicorn").setLevel(logging.ERROR)  # it warns of every stranger's nonsense
 
     async def start(self) -> None:
         """Serve from now on."""
@@ -77,8 +74,7 @@ class RestServer:
             self._renewing.cancel()
         assert self._serving is not None
         self._streams.ending.set()
-        self._server.config.timeout_graceful_shutdown = int(seconds)
-        self._server.should_exit = True
+        self._server.end(seconds)
         await self._serving
 
     async def _renew(self, tls: Tls) -> None:
@@ -87,12 +83,32 @@ class RestServer:
             tls.renew(self._log)
 
 
-class _Server(uvicorn.Server):
-    """uvicorn's, without its own handling of signals and with bounds for TLS."""
+class HttpServer(uvicorn.Server):
+    """uvicorn's, without its own handling of signals, and with bounds for connections and for TLS.
 
-    def __init__(self, config: uvicorn.Config, context: ssl.SSLContext | None) -> None:
+    Args:
+        app: what is served.
+        context: of TLS; None: without.
+    """
+
+    def __init__(
+        self, app: Any, limits: HttpLimits, log: FilteringBoundLogger, context: ssl.SSLContext | None = None
+    ) -> None:
+        config = uvicorn.Config(
+            app,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            proxy_headers=False,  # whoever is the peer is the caller; a header is no proof of anything
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        )
         super().__init__(config)
         self.is_up = asyncio.Event()
+        self._limits = limits
+        self._log = log
         self._tls_options: dict[str, Any] = {}
         if context is not None:
             self._tls_options = {
@@ -115,7 +131,10 @@ class _Server(uvicorn.Server):
         self.started = True
         self.is_up.set()
 
+    def end(self, seconds: float) -> None:
+        """Take nothing more; `serve` returns when what was taken has been answered, or after so many seconds."""
+        self.config.timeout_graceful_shutdown = int(seconds)
+        self.should_exit = True
+
     def _make(self) -> asyncio.Protocol:
-        make: Any = self.config.http_protocol_class
-        protocol: asyncio.Protocol = make(config=self.config, server_state=self.server_state, app_state={})
-        return protocol
+        return BoundedHttp(self.config, self.server_state, self._limits, self._log)
