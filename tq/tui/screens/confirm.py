@@ -18,6 +18,7 @@ from textual.widgets import Button, Input, Label
 from tq.model.plain import plain
 from tq.tui.columns import Cell
 from tq.tui.glyphs import Glyphs
+from tq.tui.widgets.fields import Field
 from tq.tui.widgets.lines import Lines
 
 REASON_CHARS_MAX = 500
@@ -92,14 +93,14 @@ class Confirm(ModalScreen[Answer | None]):
             if asked.word:
                 with Horizontal():
                     yield Label(f"type {plain(asked.word)}", markup=False)
-                    yield Input(id="word", placeholder="to be sure")
+                    yield Field(id="word", placeholder="to be sure")
             if asked.rate:
                 with Horizontal():
                     yield Label("tasks a second", markup=False)
-                    yield Input(str(asked.rate), id="rate", type="integer", select_on_focus=False)
+                    yield Field(str(asked.rate), id="rate", type="integer", select_on_focus=False)
             with Horizontal():
                 yield Label("reason" if asked.needs_reason else "reason (may be empty)", markup=False)
-                yield Input(id="reason", max_length=REASON_CHARS_MAX, placeholder="for the audit")
+                yield Field(id="reason", max_length=REASON_CHARS_MAX, placeholder="for the audit")
             yield Label("", classes="refusal", markup=False)
             with Horizontal():
                 yield Button("Cancel", id="cancel", compact=True)

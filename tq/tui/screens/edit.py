@@ -19,6 +19,7 @@ from tq.model.errors import InvalidArgument, TqError
 from tq.model.operations import Overrides
 from tq.model.plain import plain
 from tq.model.priorities import parse_priority
+from tq.tui.widgets.fields import Area, Field
 from tq.views.editor import EditedFile
 
 WIDE_CELLS = 74
@@ -90,14 +91,14 @@ class Edit(ModalScreen[None]):
             if self._draft.text is None:
                 yield Label("", id="space")
             else:
-                yield TextArea(self._draft.text, id="payload", tab_behavior="focus")
+                yield Area(self._draft.text, id="payload", tab_behavior="focus")
             with Horizontal():
                 yield Label("queue")
-                yield Input(id="queue", placeholder="as it was", max_length=NAME_CHARS_MAX)
+                yield Field(id="queue", placeholder="as it was", max_length=NAME_CHARS_MAX)
                 yield Label("priority")
-                yield Input(id="priority", placeholder="as it was", max_length=NUMBER_CHARS_MAX)
+                yield Field(id="priority", placeholder="as it was", max_length=NUMBER_CHARS_MAX)
                 yield Label("delay")
-                yield Input(id="delay", placeholder="such as 10m", max_length=NUMBER_CHARS_MAX)
+                yield Field(id="delay", placeholder="such as 10m", max_length=NUMBER_CHARS_MAX)
             yield Label("", classes="refusal", markup=False)
             yield Label("", classes="keys", markup=False)
 

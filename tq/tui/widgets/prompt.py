@@ -6,7 +6,8 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.suggester import Suggester
-from textual.widgets import Input
+
+from tq.tui.widgets.fields import Field
 
 Complete = Callable[[str], list[str]]
 
@@ -22,7 +23,7 @@ class _Completing(Suggester):
         return found[0] if found and found[0] != value else None
 
 
-class Prompt(Input):
+class Prompt(Field):
     """Typed text, taken with Enter and left with Escape. Hidden while nobody asks for it."""
 
     DEFAULT_CSS = """
