@@ -85,3 +85,57 @@ def test_the_document_has_every_route_and_every_reference_in_it_leads_somewhere(
     assert document["openapi"] == "3.1.0"
     assert documented == {handler.operation_id for handler in ROUTES}
     assert referred <= set(document["components"]["schemas"])
+
+
+@pytest.mark.parametrize("path", ["/health", "/stats", "/nothing"])
+def test_head_gets_what_get_gets_but_for_the_body(rest: httpx.Client, path: str) -> None:
+    head, got = rest.head(path), rest.get(path)
+
+    assert (head.status_code, head.content) == (got.status_code, b"")
+    assert set(head.headers) == set(got.headers)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/tasks?limit=99999999999999999999",
+        "/tasks?as_of=1e400",
+        "/tasks?as_of=-1",
+        "/tasks?cursor=%ff",
+        "/tasks?selector=%00",
+        "/tasks?selector=%ed%a0%80",
+        "/tasks?state=pending&state=failed",
+        "/tasks/%ff%fe",
+        "/tasks/%00",
+        "/queues/%ff",
+        "/queues/%00",
+        "/queues/" + "x" * 3_000,
+        "/workers/%e2%80%ae",
+        "/operations/%ff?wait=1s",
+        "/operations/zz?wait=99999d",
+        "/history?queue=x&since_ms=9999999999999999",
+        "/history?queue=" + "x" * 300,
+        "/audit?who=%00",
+        "/task-types/%ff/signature",
+        "/watch?scope=task:x",
+        "/watch?scope=queue:",
+        "/watch?scope=totals&hz=nan",
+        "/dead/groups?sort=x",
+    ],
+)
+def test_nonsense_in_an_address_is_answered_as_what_it_is(rest: httpx.Client, path: str) -> None:
+    response = rest.get(path)
+
+    assert response.status_code in (200, 400, 404), response.text
+
+
+def test_a_backup_is_made_beside_the_running_broker(rest: httpx.Client, tmp_path: Path) -> None:
+    directory = tmp_path / "copy"
+
+    made = rest.post("/backups", json={"directory": str(directory)})
+    again = rest.post("/backups", json={"directory": str(directory)})
+
+    assert (made.status_code, made.json()) == (201, {"directory": str(directory)})
+    assert list(directory.iterdir())
+    assert again.status_code in (400, 409)
+    assert code_of(rest.post("/backups", json={"directory": "copy"})) == (400, "INVALID_ARGUMENT")

@@ -14,7 +14,7 @@ from tq.edges.rest.answers import encode
 from tq.edges.rest.callers import provide_client
 from tq.edges.rest.metrics_page import show_metrics
 from tq.edges.rest.problems import of_defect, of_http_error, of_tq_error
-from tq.edges.rest.routing import check_request, keep_slashes
+from tq.edges.rest.routing import as_get, check_request, keep_slashes
 from tq.edges.rest.schema import make_document
 from tq.edges.rest.schema_page import schema_routes
 from tq.edges.rest.streams import Streams
@@ -69,6 +69,6 @@ def make_app(
 
     async def edge(scope: Scope, receive: Receive, send: Send) -> None:
         keep_slashes(scope)
-        await app(scope, receive, send)
+        await app(as_get(scope), receive, send)
 
     return edge

@@ -294,3 +294,11 @@ class WantedToken(Body, frozen=True):
         list[Name], Meta(max_length=100, description='good for these queues alone, such as "mail*"; empty: all')
     ] = []
     expires: Annotated[Duration | None, Meta(description="such as 90d; null: good until it is revoked")] = None
+
+
+class WantedBackup(Body, frozen=True):
+    """Where a copy of the data is to go."""
+
+    directory: Annotated[
+        str, Meta(min_length=1, max_length=4_000, description="a new one, on the broker's machine; its whole path")
+    ]

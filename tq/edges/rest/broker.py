@@ -1,17 +1,19 @@
 """/api/v1/stats, history and attention: the broker as a whole; and whether it is well."""
 
 import asyncio
+from pathlib import PurePath
 from typing import Annotated, Any
 
 from litestar import Response
-from litestar.params import QueryParameter
+from litestar.params import QueryParameter, RawBody
 
 from tq.edges.gateway import Gateway
 from tq.edges.rest import documents
 from tq.edges.rest.answers import answer
+from tq.edges.rest.bodies import WantedBackup
 from tq.edges.rest.callers import Connected, TheGateway
-from tq.edges.rest.routing import Gives, route
-from tq.model.errors import TqError
+from tq.edges.rest.routing import Gives, read, route
+from tq.model.errors import InvalidArgument, TqError
 from tq.views.records import history_record, row_record, stats_record
 
 HEALTH_SECONDS = 2.0
@@ -41,6 +43,23 @@ async def get_history(
 async def get_attention(client: Connected) -> Response[Any]:
     """What somebody should look at, the most urgent first."""
     return answer({"findings": [row_record(finding) for finding in await client.attention()]})
+
+
+@route(
+    "POST",
+    "/backups",
+    takes=WantedBackup,
+    gives={201: Gives(documents.BACKUP, "It is complete, and on disk.")},
+    refuses=(409, 507),
+    tag=_TAG,
+)
+async def make_backup(client: Connected, body: RawBody) -> Response[Any]:
+    """Make a consistent copy of the data, while the broker runs, in a new directory on its machine."""
+    directory = read(body, WantedBackup).directory
+    if not PurePath(directory).is_absolute():
+        raise InvalidArgument(f"{directory[:200]!r} is not a whole path", hint="such as /var/backups/tq/monday")
+    await client.backup(directory)
+    return answer({"directory": directory}, 201)
 
 
 @route("GET", "/health", gives=_HEALTH, tag=_TAG, is_open=True)
@@ -81,4 +100,4 @@ async def _health(gateway: Gateway) -> Response[Any]:
     return answer(record, 503 if reason else 200)
 
 
-ROUTES = [get_stats, get_history, get_attention, get_health, get_readiness, get_liveness]
+ROUTES = [get_stats, get_history, get_attention, make_backup, get_health, get_readiness, get_liveness]

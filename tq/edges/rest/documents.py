@@ -199,6 +199,7 @@ NEW_TOKEN = document(
 )
 AUDIT_ENTRY = document("AuditEntry", AuditEntry, operation=Hex | None)
 AUDIT = document("Audit", None, "What was done, the latest first.", entries=list_of(AUDIT_ENTRY))
+BACKUP = document("Backup", None, "A complete copy of the data.", directory=str)
 AFFECTED = document(
     "Affected",
     None,

@@ -91,7 +91,7 @@ def of_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Resp
         "status": error.status_code,
         "detail": f"{request.method} {preview(request.url.path, 200)}: {_HTTP_TITLES[code].lower()}",
         "code": code,
-        "hint": "all that there is: /schema",
+        "hint": _HTTP_HINTS.get(code, "all that there is: /schema"),
         "instance": request.url.path,
     }
     allowed = {name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"}
@@ -106,6 +106,7 @@ def of_defect(request: Request[Any, Any, Any], error: Exception) -> Response[Any
 
 
 _BODY_HINT = "send less at once, or see api.max_body_bytes"
+_HTTP_HINTS = {"UNSUPPORTED_MEDIA_TYPE": 'say what it is: "Content-Type: application/json"'}
 _HTTP_TITLES = {
     "ROUTE_NOT_FOUND": "There is nothing at this address",
     "METHOD_NOT_ALLOWED": "This address does not take this method",
