@@ -232,6 +232,13 @@ async def _rerun_seconds(plan: Plan, *, kills_parent: bool) -> float:
         return (max(read_starts(rig.ledger)[0]) - killed_ns) / 1e9
 
 
+async def grpc(plan: Plan) -> list[Figure]:
+    """The gRPC edge."""
+    from tq.bench import rpc  # 70 ms that the others do not need
+
+    return await rpc.measure(plan)
+
+
 MEASURES: dict[str, Callable[[Plan], Awaitable[list[Figure]]]] = {
     "submit": submit,
     "drain": drain,
@@ -242,6 +249,7 @@ MEASURES: dict[str, Callable[[Plan], Awaitable[list[Figure]]]] = {
     "failover": failover,
     "watch": watch,
     "rest": rest.measure,
+    "grpc": grpc,
     "operate": operate,
     "backlog": backlog,
 }

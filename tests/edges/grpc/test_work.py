@@ -64,6 +64,20 @@ async def test_nothing_is_delivered_without_credit(edge: Edge) -> None:
     await node.leave()
 
 
+async def test_the_first_message_may_have_everything_else_too(edge: Edge) -> None:
+    task_id = await edge.native.submit_task(Task("job", queue="first"))
+    node = worker(edge, "first")
+    hello = pb.WorkerHello(name="node", incarnation=node.incarnation, task_types=["job"])
+
+    await node.send(hello=hello, credit=1, heartbeat=pb.Heartbeat(rss_bytes=5))
+    seen = await node.until(lambda seen: len(seen.deliveries) > 0)
+
+    assert seen.HasField("welcome")
+    assert seen.deliveries[0].id == task_id
+    await node.send(releases=[pb.Release(task_id=task_id, token=seen.deliveries[0].token)])
+    await node.leave()
+
+
 async def test_outcomes_of_all_kinds_in_one_message_are_each_carried_out(edge: Edge) -> None:
     tasks = [Task("job", queue="w3", max_retries=0) for _ in range(5)]
     ids = await edge.native.submit_tasks(tasks)

@@ -39,21 +39,22 @@ T = TypeVar("T")
 async def work(talk: Talk) -> None:
     """Serve one worker until it leaves, the broker ends its connection, or the call is cancelled."""
     caller = caller_of(talk.context)
-    hello = await _hello(talk)
+    first = await _first_message(talk)
+    hello = _hello(first.hello)
     desk = _Desk(talk)
     try:
         connection = await talk.gateway.connect(caller, hello, desk.on_push)
     except AccessDenied as error:
         raise Unauthenticated(error.message, hint=error.hint) from None
     try:
-        await desk.serve(connection)
+        await desk.serve(connection, first)
     except* TqError as errors:
-        raise _first(errors) from None
+        raise _earliest(errors) from None
     finally:
         await connection.close()
 
 
-def _first(errors: BaseExceptionGroup[TqError]) -> TqError:
+def _earliest(errors: BaseExceptionGroup[TqError]) -> TqError:
     """Of what ended a stream, the first: it says why the others came."""
     first: BaseException = errors
     while isinstance(first, BaseExceptionGroup):
@@ -62,15 +63,18 @@ def _first(errors: BaseExceptionGroup[TqError]) -> TqError:
     return first
 
 
-async def _hello(talk: Talk) -> commands.WorkerHello:
+async def _first_message(talk: Talk) -> pb.WorkRequest:
     try:
         async with asyncio.timeout(HELLO_SECONDS):
-            first = await talk.read()
+            first: pb.WorkRequest | None = await talk.read()
     except TimeoutError:
         raise InvalidArgument(f"no hello within {HELLO_SECONDS:g} s", hint="send WorkRequest.hello first") from None
     if first is None or not first.HasField("hello"):
         raise InvalidArgument("the first message has no hello", hint="say who the worker is in WorkRequest.hello")
-    given = first.hello
+    return first
+
+
+def _hello(given: pb.WorkerHello) -> commands.WorkerHello:
     try:
         incarnation = bytes.fromhex(given.incarnation)
     except ValueError:
@@ -129,7 +133,7 @@ class _Desk:
                 return
         self._wakes.set()
 
-    async def serve(self, connection: Connection) -> None:
+    async def serve(self, connection: Connection, first: pb.WorkRequest) -> None:
         """Until the worker has left.
 
         Raises:
@@ -140,7 +144,7 @@ class _Desk:
         async with asyncio.TaskGroup() as group:
             writing = group.create_task(self._write(), name="grpc work: to the worker")
             watching = group.create_task(_until_ended(connection), name="grpc work: broker")
-            reading = group.create_task(self._read(connection), name="grpc work: from the worker")
+            reading = group.create_task(self._read(connection, first), name="grpc work: from the worker")
             ending = group.create_task(self._talk.ending.wait(), name="grpc work: edge")
             await asyncio.wait({reading, ending}, return_when=asyncio.FIRST_COMPLETED)
             is_cut = not reading.done()
@@ -181,25 +185,29 @@ class _Desk:
             if is_last:
                 return
 
-    async def _read(self, connection: Connection) -> None:
+    async def _read(self, connection: Connection, first: pb.WorkRequest) -> None:
+        await self._carry_out(connection, first)
         while (request := await self._talk.read()) is not None:
             if request.HasField("hello"):
                 raise InvalidArgument("a second hello on one stream", hint="open another stream")
-            for one in _reports(request):  # before the outcomes: of a lease that has ended they would be dropped
-                _send(connection, one)
-            answers = []
-            for one in _settling(request):
-                check_request(one)
-                await connection.drain()
-                answers.append(connection.request(replace(one, request_id=connection.next_id())))
-            if answers:
-                task = asyncio.create_task(self._settle(request.number, answers), name="grpc work: settling")
-                self._settling.add(task)
-                task.add_done_callback(self._settling.discard)
-            for one in _signs_of_life(request):
-                _send(connection, one)
-            if request.credit:
-                self._give(connection, request.credit)
+            await self._carry_out(connection, request)
+
+    async def _carry_out(self, connection: Connection, request: pb.WorkRequest) -> None:
+        for one in _reports(request):  # before the outcomes: of a lease that has ended they would be dropped
+            _send(connection, one)
+        answers = []
+        for one in _settling(request):
+            check_request(one)
+            await connection.drain()
+            answers.append(connection.request(replace(one, request_id=connection.next_id())))
+        if answers:
+            task = asyncio.create_task(self._settle(request.number, answers), name="grpc work: settling")
+            self._settling.add(task)
+            task.add_done_callback(self._settling.discard)
+        for one in _signs_of_life(request):
+            _send(connection, one)
+        if request.credit:
+            self._give(connection, request.credit)
 
     def _give(self, connection: Connection, credit: int) -> None:
         if credit < 0 or self._credit + credit > CREDIT_MAX:
