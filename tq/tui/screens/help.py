@@ -27,7 +27,7 @@ MOVING = (
     ("ctrl+p", "search everything that can be done"),
 )
 LOOKING = (
-    ("s", "sort by the next column"),
+    ("s S", "sort by the next column; the other way round"),
     ("z", "freeze the rows: cells go on, nothing moves"),
     ("f", "follow the row under the cursor"),
     ("t", "local time or UTC"),
@@ -37,6 +37,7 @@ LOOKING = (
 PICKING = (
     ("Space", "mark; marks stay through refresh and filter, and go with their task"),
     ("v", "mark a range"),
+    ("ctrl+\\", "no marks"),
 )
 
 

@@ -103,7 +103,7 @@ class TasksScreen(ListScreen[TaskSummary]):
         Order("type", lambda row: (row.task_type, row.id), "TYPE"),
         Order("state", lambda row: (row.state.value, row.id), "STATE"),
     )
-    hints = (*ListScreen.hints, Hint("A", "all"), Hint("r", "again"))
+    hints = (*ListScreen.hints, Hint("A", "all"), Hint("r", "again"), Hint("m", "more"))
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "search", "Look again", show=False),
         Binding("m", "more", "Search on, where it rests", show=False),
