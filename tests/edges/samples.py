@@ -73,5 +73,9 @@ def metrics(*queues: QueueMetrics, rest: QueueMetrics | None = None) -> Metrics:
         queues=list(queues),
         rest=rest,
         process=process_metrics(),
-        edges=[EdgeMetrics(edge="rest", in_progress=3, requests=requests)],
+        edges=[
+            EdgeMetrics(
+                edge="rest", started_at_ms=5_000, rss_bytes=6_000, cpu_ms=7_000, in_progress=3, requests=requests
+            )
+        ],
     )

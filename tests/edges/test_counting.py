@@ -1,6 +1,7 @@
 """What edges were asked for: counted in them, told to the broker, and shown with its metrics; by nobody else."""
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,9 @@ def test_requests_are_counted_by_operation_and_status_and_timed() -> None:
 
     assert told(counting) == {"submit": {"200": 2, "400": 1}}
     assert report.in_progress == 1
+    assert abs(report.started_at_ms - time.time() * 1_000) < 60_000
+    assert report.rss_bytes > 10 << 20
+    assert report.cpu_ms > 0
     assert sum(report.requests[0].duration_us.counts) == 3
 
 

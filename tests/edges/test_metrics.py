@@ -106,6 +106,9 @@ def test_edges_are_shown_by_operation_and_status() -> None:
     assert value("tq_edge_requests_total", edge="rest", operation="none", status="404") == 9
     assert value("tq_edge_request_duration_seconds_bucket", edge="rest", operation="submit", le="0.00025") == 1
     assert value("tq_edge_requests_in_progress", edge="rest") == 3
+    assert value("tq_edge_start_time_seconds", edge="rest") == 5
+    assert value("tq_edge_resident_memory_bytes", edge="rest") == 6_000
+    assert value("tq_edge_cpu_seconds_total", edge="rest") == 7
 
 
 @pytest.mark.parametrize(("accept", "read"), [("", read_text), (OPENMETRICS, read_openmetrics)])

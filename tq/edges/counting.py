@@ -4,6 +4,8 @@ import asyncio
 import time
 from bisect import bisect_left
 
+import psutil
+
 from tq.client.async_client import AsyncClient
 from tq.model.commands import ReportEdge
 from tq.model.errors import TqError
@@ -27,9 +29,11 @@ class _Operation:
 
 
 class Counting:
-    """The requests of one edge process since it began. For one event loop."""
+    """The requests of one edge process since it began, and how the process is. For one event loop."""
 
     def __init__(self) -> None:
+        self._started_at_ms = time.time_ns() // 1_000_000
+        self._process = psutil.Process()
         self._operations: dict[str, _Operation] = {}
         self._in_progress = 0
         self._is_news = True
@@ -62,8 +66,12 @@ class Counting:
 
     def report(self) -> ReportEdge:
         """All of it."""
+        times = self._process.cpu_times()
         return ReportEdge(
             0,
+            self._started_at_ms,
+            self._process.memory_info().rss,
+            round((times.user + times.system) * 1_000),
             self._in_progress,
             [
                 Requests(

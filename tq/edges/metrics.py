@@ -185,8 +185,14 @@ def _edges(edges: Sequence[EdgeMetrics]) -> Iterator[Metric]:
         "tq_edge_request_duration_seconds", "How long requests to an edge took.", labels=["edge", "operation"]
     )
     in_progress = GaugeMetricFamily("tq_edge_requests_in_progress", "Requests that it is answering.", labels=["edge"])
+    started = GaugeMetricFamily("tq_edge_start_time_seconds", "When its process started, since 1970.", labels=["edge"])
+    memory = GaugeMetricFamily("tq_edge_resident_memory_bytes", "Memory that its process holds.", labels=["edge"])
+    cpu = CounterMetricFamily("tq_edge_cpu_seconds", "Processor time that its process used.", labels=["edge"])
     for edge in edges:
         in_progress.add_metric([edge.edge], edge.in_progress)
+        started.add_metric([edge.edge], edge.started_at_ms / 1_000)
+        memory.add_metric([edge.edge], edge.rss_bytes)
+        cpu.add_metric([edge.edge], edge.cpu_ms / 1_000)
         for asked in edge.requests:
             for answered in asked.statuses:
                 requests.add_metric([edge.edge, asked.operation, answered.status], answered.count)
@@ -194,6 +200,9 @@ def _edges(edges: Sequence[EdgeMetrics]) -> Iterator[Metric]:
     yield requests
     yield durations
     yield in_progress
+    yield started
+    yield memory
+    yield cpu
 
 
 def _gauge(name: str, help_: str, value: float) -> Metric:

@@ -92,6 +92,9 @@ class EdgeMetrics(msgspec.Struct, frozen=True, kw_only=True):
     """What an edge said of itself last: "rest" or "grpc"."""
 
     edge: str
+    started_at_ms: int
+    rss_bytes: int
+    cpu_ms: int  # that its process used, of all cores
     in_progress: int
     requests: list[EdgeRequests]
 

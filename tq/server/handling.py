@@ -105,7 +105,14 @@ class Handling:
         if name not in EDGES:
             raise AccessDenied(f"{name} is no edge of this broker", hint="a client has nothing to report")
         edge = EDGES[name]
-        self._vitals.edges[edge] = EdgeMetrics(edge=edge, in_progress=request.in_progress, requests=request.requests)
+        self._vitals.edges[edge] = EdgeMetrics(
+            edge=edge,
+            started_at_ms=request.started_at_ms,
+            rss_bytes=request.rss_bytes,
+            cpu_ms=request.cpu_ms,
+            in_progress=request.in_progress,
+            requests=request.requests,
+        )
         return Affected(request.request_id, 1)
 
     def _completed(self, request: Taken, reply: Reply | None) -> Reply | None:

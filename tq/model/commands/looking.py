@@ -61,5 +61,8 @@ class GetMetrics(BaseRequest, frozen=True, tag=52):
 class ReportEdge(BaseRequest, frozen=True, tag=53):
     """An edge of the broker says what it was asked for since it began; on its own connection alone. Reply: Affected."""
 
+    started_at_ms: Count
+    rss_bytes: Count
+    cpu_ms: Count
     in_progress: Count
     requests: Annotated[list[EdgeRequests], Meta(max_length=EDGE_OPERATIONS_MAX)]
