@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 import httpx
 import msgspec
 
-from tests.cli.processes import call_tq
+from tests.cli.processes import call_tq, environment
 from tq.client.blocking import Client
 from tq.client.task import Task
 from tq.model.error_statuses import Exit, of_error
@@ -148,8 +148,9 @@ def _as_json(record: object) -> Record:
 class Cli:
     """`tq` as a script runs it."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, token: str = "") -> None:
         self._address = address
+        self._environment = environment(TQ_TOKEN=token) if token else environment()
 
     def submit(self, task_type: str, payload: bytes, queue: str, **options: Any) -> str:
         flags = [f"--type={task_type}", f"--queue={queue}", "--payload-file=-"]
@@ -199,7 +200,7 @@ class Cli:
         return self._json("op", "show", operation)
 
     def _run(self, *arguments: str, stdin: bytes = b"", also: int = 0) -> str:
-        done = call_tq(*arguments, "--url", self._address, stdin=stdin)
+        done = call_tq(*arguments, "--url", self._address, stdin=stdin, env=self._environment)
         if done.returncode not in (0, also) or (done.returncode and not done.stdout):
             raise Refused(done.returncode)
         return str(done.stdout)

@@ -1,12 +1,14 @@
 """One behaviour, whichever way one comes in: the same scenarios at every edge, with the same outcomes and codes."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import httpx
 import pytest
 
 from tests.edges.behaviour import Cli, Edge, Native, Refused, Rest, is_refusal
+from tests.edges.real import EdgeBroker, edge_broker, http
 from tq.client.blocking import Client
 
 ADD = b'{"a": 1, "b": 2}'
@@ -155,3 +157,57 @@ def test_what_cannot_be_is_refused_with_the_same_code(
     edge: Edge, queue: str, call: Callable[[Edge, str], object], code: str
 ) -> None:
     assert_refused(lambda: call(edge, queue), code)
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EdgeBroker, dict[str, str]]]:
+    """A broker that asks for credentials, and a token for each of a few roles."""
+    with edge_broker(tmp_path_factory.mktemp("guarded")) as broker:
+        tokens = {
+            "viewer": broker.token("viewer", "viewer"),
+            "producer": broker.token("producer", "producer", "--queue", "mail*"),
+            "operator": broker.token("operator", "operator"),
+        }
+        yield broker, {**tokens, "unknown": f"tq_{'0' * 12}_{'A' * 43}"}
+        assert broker.process.end() == 0
+
+
+@pytest.fixture(params=["native", "cli", "rest"])
+def as_role(
+    request: pytest.FixtureRequest, guarded: tuple[EdgeBroker, dict[str, str]]
+) -> Iterator[Callable[[str], Edge]]:
+    """An edge as one with a token of some role comes to it."""
+    broker, tokens = guarded
+    with ExitStack() as stack:
+
+        def edge_of(role: str) -> Edge:
+            match request.param:
+                case "native":
+                    client = Client(broker.native, token=tokens[role], reconnect_timeout=1)
+                    stack.callback(client.close)
+                    return Native(client)
+                case "cli":
+                    return Cli(broker.native, tokens[role])
+                case _:
+                    return Rest(stack.enter_context(http(broker, tokens[role])))
+
+        yield edge_of
+
+
+def test_a_role_may_the_same_at_every_edge(as_role: Callable[[str], Edge]) -> None:
+    viewer, producer, operator = (as_role(role) for role in ("viewer", "producer", "operator"))
+    task_id = producer.submit("t", b"", "mail")
+
+    assert viewer.get(task_id)["queue"] == "mail"
+    assert_refused(lambda: viewer.submit("t", b"", "mail"), "ACCESS_DENIED")
+    assert_refused(lambda: viewer.cancel(task_id), "ACCESS_DENIED")
+    assert_refused(lambda: producer.submit("t", b"", "other"), "ACCESS_DENIED")
+    assert_refused(lambda: producer.pause("mail", ""), "ACCESS_DENIED")
+    operator.pause("mail", "by an operator")
+    assert viewer.queue("mail")["paused_by"].startswith("token:operator")
+    operator.resume("mail")
+    operator.cancel(task_id)
+
+
+def test_who_shows_a_token_that_is_none_is_let_in_nowhere(as_role: Callable[[str], Edge]) -> None:
+    assert_refused(lambda: as_role("unknown").get(NOBODY), "ACCESS_DENIED")

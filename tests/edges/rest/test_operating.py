@@ -4,11 +4,13 @@ import uuid
 from urllib.parse import quote
 
 import httpx
+import msgspec
 import pytest
 
 from tests.edges.rest.serving import code_of
 from tests.edges.rest.test_tasks import submitted
 from tq.client.blocking import Client
+from tq.edges.rest import documents
 from tq.model.task import State
 
 
@@ -190,3 +192,7 @@ def test_a_record_has_the_fields_that_the_document_names(rest: httpx.Client, que
     assert {name: sorted(answer) for name, answer in answers.items()} == {
         name: sorted(schemas[name]["properties"]) for name in answers
     }
+    types = {kind.__name__: kind for kind in vars(documents).values() if isinstance(kind, type)}
+    for name in answers.keys() & types.keys():
+        msgspec.convert(answers[name], types[name])  # raises if a field is of another type
+    assert {"Task", "TaskPage", "Operation", "Preview", "Stats"} <= types.keys()
