@@ -22,7 +22,6 @@ from tq.views.corrections import Payload, check, given_as
 from tq.views.payloads import JSON, guess_content_type
 
 REASON_CHARS_MAX = 2_000
-TEXT = "text/plain; charset=utf-8"
 
 Duration = Annotated[str, Meta(max_length=40, description='a length of time, such as "250ms", "30s", "1h30m"')]
 Name = Annotated[str, Meta(min_length=1, max_length=NAME_BYTES_MAX)]
@@ -168,13 +167,14 @@ def encoded_payload(raw: msgspec.Raw | msgspec.UnsetType, encoding: str, content
             f"payload is not a text, as {encoding} has to be", hint='for a JSON value say "payload_encoding": "json"'
         )
     if encoding == "text":
-        return value.encode(), TEXT if content_type is None else content_type
-    try:
-        data = base64.b64decode(value, validate=True)
-    except (binascii.Error, ValueError) as cause:
-        raise InvalidArgument(
-            f"payload is not base64: {cause}", hint='for other texts say "payload_encoding": "text" or "json"'
-        ) from None
+        data = value.encode()
+    else:
+        try:
+            data = base64.b64decode(value, validate=True)
+        except (binascii.Error, ValueError) as cause:
+            raise InvalidArgument(
+                f"payload is not base64: {cause}", hint='for other texts say "payload_encoding": "text" or "json"'
+            ) from None
     return data, guess_content_type(data) if content_type is None else content_type
 
 
