@@ -1,5 +1,6 @@
 """The shell around the screens: keys, freshness, filter, command line, help."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -316,3 +317,15 @@ async def test_quitting_lets_go_of_the_stream() -> None:
         await pilot.press("q")
         await settled(pilot)
     assert feed.is_closed
+
+
+async def test_ages_in_a_table_go_on_without_a_frame() -> None:
+    async with running() as (app, feed, pilot, clock):
+        feed.frame(part("queues", [queue("mail", ready=5, oldest_at_ms=NOW_MS - 5_000)], is_whole=False))
+        await settled(pilot)
+        assert "5.0s" in next(line for line in lines(app) if " mail " in line)
+
+        clock.now += 60
+        async with asyncio.timeout(30):
+            while "1m05s" not in next(line for line in lines(app) if " mail " in line):
+                await pilot.pause(0.02)

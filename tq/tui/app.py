@@ -247,7 +247,7 @@ class TopApp(App[None]):
             self.draw_header()
         if self.here is not None and self.here.is_mounted:
             with self.here.drawing():
-                self.here.say()  # what is too old to act on can change without a frame
+                self.here.tell_time()
 
     @work(exclusive=True, group="link", exit_on_error=False)
     async def _measure_link(self, client: AsyncClient) -> None:

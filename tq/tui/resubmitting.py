@@ -88,7 +88,6 @@ async def resubmit_many(top: "TopApp", acting: "Acting", client: AsyncClient, se
         where = ", ".join(f"{plain(one.queue)} {one.count:,}" for one in prepared.queues[:5])
         facts = [Cell(f"  ! {warning}", "warn") for warning in prepared.warnings]
         facts += [Cell(f"  from     {where}"), *_moves(correction)]
-        facts.append(Cell("  cannot be undone: the new tasks can be cancelled", "dim"))
         words = words_of(selector) if selector else list(ids)
         question = Question(
             f"Resubmit {prepared.count:,} task{'' if prepared.count == 1 else 's'}?",

@@ -159,6 +159,10 @@ class TopScreen(Screen[None]):
         shown = [*own[:2], *acting, *own[2:], *hints, Hint(":", "cmd"), Hint("?", "help")]
         self.query_one(Footer).show(shown)
 
+    def tell_time(self) -> None:
+        """A moment has gone by: ages are others, and what is shown may have become too old to act on."""
+        self.say()
+
     def hints_now(self) -> Sequence[Hint]:
         """The keys of this screen alone, those that lead nowhere now with the reason."""
         return self.hints

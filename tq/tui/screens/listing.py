@@ -151,6 +151,11 @@ class ListScreen(TopScreen, Generic[R]):
             self.table.take(change.rows.items(), gone or change.gone)
         self.say_count(mirror.left_out(scope))
 
+    def tell_time(self) -> None:
+        """The ages in the table too."""
+        super().tell_time()
+        self.table.tell_time()
+
     def say_count(self, left_out: int = 0) -> None:
         """How many are shown, of how many, in which order."""
         self._left_out = left_out

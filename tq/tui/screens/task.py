@@ -182,6 +182,10 @@ class TaskScreen(TopScreen):
 
     # -- what is shown ----------------------------------------------------------------------------------------------
 
+    def tell_time(self) -> None:
+        """Ages are all over the page."""
+        self._show()
+
     def _show(self) -> None:
         for name, text in self._sections():
             text.rstrip()

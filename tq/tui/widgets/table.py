@@ -152,6 +152,12 @@ class VTable(ScrollView, Generic[R], can_focus=True):
         self._lines.clear()
         self._rearranged()
 
+    def tell_time(self) -> None:
+        """A moment has gone by, and some cells count from now: what looks different is drawn again."""
+        drawn, self._lines = self._lines, {}
+        seen = [(row_id, row) for row_id in self.seen if (row := self.rows.row(row_id)) is not None]
+        self._repaint([one for one, row in seen if one in drawn and drawn[one][-1] != self._line(one, row)])
+
     def set_columns(self, columns: Sequence[Column]) -> None:
         """Show other columns."""
         self.columns = tuple(columns)
