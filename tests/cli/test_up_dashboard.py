@@ -97,6 +97,18 @@ def test_back_is_where_enter_leads_and_ctrl_c_in_the_dashboard_stops_everything(
     assert '"broker_stopped"' in _log(tmp_path)
 
 
+def test_ctrl_z_does_not_put_the_broker_to_sleep(tmp_path: Path) -> None:
+    with _up(tmp_path, APP) as terminal:
+        terminal.read_until(WORKER)
+        terminal.type("\x1a")
+        terminal.read_until("cannot wait in the background")
+        is_running = _runs_a_task(tmp_path)
+        terminal.type("\x03")
+        code = terminal.end()
+
+    assert (is_running, code) == (True, 0)
+
+
 def test_sigterm_gives_the_terminal_back_and_drains(tmp_path: Path) -> None:
     with _up(tmp_path, APP) as terminal:
         before = terminal.modes

@@ -381,3 +381,5 @@ async def test_a_screen_that_asks_a_broker_says_that_there_is_none(path: Path) -
         assert [one.message for one in app._notifications] == [
             "only a broker could be asked for this: it is in no recording"
         ]
+        assert "A recording holds no tasks." in text(app)
+        assert "No task matches" not in text(app)

@@ -21,6 +21,7 @@ MOVING = (
     ("g G, PgUp PgDn", "first, last, a screenful; ctrl+u ctrl+d half of one"),
     ("Enter, right", "open what the cursor is on"),
     ("Esc, left", "one screen up"),
+    ("q, ctrl+c", "one screen up, or out; out from anywhere"),
     ("1 to 5", "Queues, Workers, Dead, Tasks, Activity"),
     ("/", "filter; an empty one shows all again"),
     (":", "go somewhere by name; Tab completes"),

@@ -36,6 +36,7 @@ BROKER_ORDERS = {NEWEST: (Sort.AGE, False), OLDEST: (Sort.AGE, True), QUICKEST: 
 fetched can be sorted: by queue, type or state the broker would have to read all there is for the first page."""
 
 SEARCHING = "None found yet."
+NOT_RECORDED = "A recording holds no tasks."
 
 COLUMNS: tuple[Column, ...] = (
     Column("ID", 36, rank=4),
@@ -275,7 +276,8 @@ class TasksScreen(ListScreen[TaskSummary]):
         only = " (of those fetched)" if self._cursor and self._order.name not in BROKER_ORDERS else ""
         text = f"{len(self.list):,} of {total} tasks{more}{marked}  sort: {order}{only}"
         self.query_one("#count", Lines).show(count_lines(text, self.size))
-        self.table.empty = SEARCHING if self._is_searching or self._cursor else self.empty
+        found_none = NOT_RECORDED if self.top.client is None else self.empty
+        self.table.empty = SEARCHING if self._is_searching or self._cursor else found_none
 
     def draw(self, mirror: Mirror, changes: Mapping[str, Changed]) -> None:
         """Nothing of the stream: rows are as of the moment of the search."""
