@@ -31,6 +31,22 @@ def test_the_question_for_a_passphrase_comes_before_the_screen_is_taken(
     assert terminal.seen.count("passphrase for key") == 1
 
 
+def test_a_key_with_a_command_of_its_own_looks_and_is_told_why_it_cannot_act(sshd: Sshd, broker: RealBroker) -> None:
+    sshd.allow(f'restrict,command="tq stdio --role viewer --as anna --socket {broker.data_dir}/tq.sock"')
+    env = {"TQ_SSH_COMMAND": sshd.command(), "HOME": str(sshd.home)}
+
+    with on_terminal("top", sshd.address, columns=120, lines=40, env=environment(**env)) as terminal:
+        terminal.read_until("for anna")
+        terminal.press_until("H", "viewer: needs operator")
+        terminal.type("c")
+        terminal.read_until(f"tq queue list --url={sshd.address}")
+        terminal.type("\x03")
+        code = terminal.end()
+
+    assert code == 0
+    assert "viewer" in terminal.seen
+
+
 def test_our_own_door_shows_it_with_the_role_of_the_key(broker: RealBroker, tmp_path: Path) -> None:
     pytest.importorskip("asyncssh", reason="asyncssh is missing: pip install 'tq[door]'")
     public_key = make_key(tmp_path / "id", comment="anna")
@@ -44,7 +60,9 @@ def test_our_own_door_shows_it_with_the_role_of_the_key(broker: RealBroker, tmp_
         program = ["/usr/bin/env", "ssh", *options, "127.0.0.1"]
         with on_terminal(program=program, columns=120, lines=40, env=environment()) as terminal:
             terminal.read_until("viewer")
-            terminal.type("q")
+            terminal.type("\x1a")  # there is no shell that it could go to, and nobody who could say fg
+            terminal.press_until("?", "Keys of this screen")
+            terminal.type("\x03")
             terminal.end()
         door.wait_for("door_session_closed")
         assert door.end() == 0
