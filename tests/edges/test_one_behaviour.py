@@ -4,10 +4,12 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
+import grpc
 import httpx
 import pytest
 
 from tests.edges.behaviour import Cli, Edge, Native, Refused, Rest, is_refusal
+from tests.edges.grpc.behaving import Grpc, channel_to
 from tests.edges.real import EdgeBroker, edge_broker, http
 from tq.client.blocking import Client
 
@@ -15,15 +17,17 @@ ADD = b'{"a": 1, "b": 2}'
 FAIL = b'{"message": "no"}'
 
 
-@pytest.fixture(params=["native", "cli", "rest"])
-def edge(request: pytest.FixtureRequest, native: Client, address: str, rest: httpx.Client) -> Edge:
+@pytest.fixture(params=["native", "cli", "rest", "grpc"])
+def edge(request: pytest.FixtureRequest, native: Client, address: str, rest: httpx.Client, rpc: grpc.Channel) -> Edge:
     match request.param:
         case "native":
             return Native(native)
         case "cli":
             return Cli(address)
-        case _:
+        case "rest":
             return Rest(rest)
+        case _:
+            return Grpc(rpc)
 
 
 def assert_refused(call: Callable[[], object], code: str) -> None:
@@ -162,7 +166,7 @@ def test_what_cannot_be_is_refused_with_the_same_code(
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EdgeBroker, dict[str, str]]]:
     """A broker that asks for credentials, and a token for each of a few roles."""
-    with edge_broker(tmp_path_factory.mktemp("guarded")) as broker:
+    with edge_broker(tmp_path_factory.mktemp("guarded"), TQ_API_GRPC_ENABLED="true") as broker:
         tokens = {
             "viewer": broker.token("viewer", "viewer"),
             "producer": broker.token("producer", "producer", "--queue", "mail*"),
@@ -172,7 +176,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EdgeBrok
         assert broker.process.end() == 0
 
 
-@pytest.fixture(params=["native", "cli", "rest"])
+@pytest.fixture(params=["native", "cli", "rest", "grpc"])
 def as_role(
     request: pytest.FixtureRequest, guarded: tuple[EdgeBroker, dict[str, str]]
 ) -> Iterator[Callable[[str], Edge]]:
@@ -188,8 +192,10 @@ def as_role(
                     return Native(client)
                 case "cli":
                     return Cli(broker.native, tokens[role])
-                case _:
+                case "rest":
                     return Rest(stack.enter_context(http(broker, tokens[role])))
+                case _:
+                    return Grpc(stack.enter_context(channel_to(broker)), tokens[role])
 
         yield edge_of
 
