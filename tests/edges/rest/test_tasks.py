@@ -266,11 +266,33 @@ def test_a_listing_takes_a_selector_and_words_that_are_short_for_its_terms(rest:
         ({"sort": "x"}, "INVALID_ARGUMENT"),
         ({"cursor": "!"}, "INVALID_ARGUMENT"),
         ({"state": "x"}, "INVALID_ARGUMENT"),
+        ({"state": "null"}, "INVALID_ARGUMENT"),
         ({"limitt": "1"}, "INVALID_ARGUMENT"),
     ],
 )
 def test_a_parameter_that_makes_no_sense_is_refused(rest: httpx.Client, parameters: dict[str, str], code: str) -> None:
     assert code_of(rest.get("/tasks", params=parameters)) == (400, code)
+
+
+def test_a_name_that_looks_like_nothing_is_a_name(rest: httpx.Client, native: Client) -> None:
+    task_id = submitted(rest, "null")
+    key = rest.post("/tasks", json={"task_type": "noop", "queue": "null"}, headers={"Idempotency-Key": "null"}).json()
+
+    found = rest.get("/tasks", params={"queue": "null", "type": "noop"}).json()["tasks"]
+
+    assert task_id in [task["id"] for task in found]
+    assert {task["queue"] for task in found} == {"null"}
+    assert native.get_task(key["id"]).key == "null"
+
+
+@pytest.mark.parametrize("name", ["queue", "state", "limit", "selector"])
+def test_a_parameter_that_is_there_twice_is_refused(rest: httpx.Client, name: str) -> None:
+    value = {"state": "pending", "limit": "1"}.get(name, "x")
+
+    response = rest.get("/tasks", params=[(name, value), (name, value)])
+
+    assert code_of(response) == (400, "INVALID_ARGUMENT")
+    assert "2 times" in response.json()["detail"]
 
 
 def test_a_result_is_waited_for_and_decoded(rest: httpx.Client, worker: str) -> None:

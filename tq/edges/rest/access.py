@@ -56,7 +56,7 @@ async def revoke_token(
 async def list_audit(
     client: Connected,
     since_ms: Annotated[int, QueryParameter(description="no earlier than this moment", ge=0, le=1 << 53)] = 0,
-    until_ms: Annotated[int | None, QueryParameter(description="before this moment", ge=0, le=1 << 53)] = None,
+    until_ms: Annotated[int, QueryParameter(description="before this moment", ge=0, le=1 << 53)] = 1 << 53,
     who: Annotated[str, QueryParameter(description=f"of the name: {_PATTERN}", max_length=200)] = "",
     action: Annotated[str, QueryParameter(description=f"such as pause: {_PATTERN}", max_length=200)] = "",
     limit: Annotated[int, QueryParameter(description="the latest so many", ge=1, le=BATCH_MAX)] = 100,

@@ -5,6 +5,7 @@ The document at /schema is made of it, and requests are held to it before they r
 
 import inspect
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 from urllib.parse import quote, unquote
@@ -99,14 +100,15 @@ def split(annotation: Any) -> tuple[Any, ParameterKwarg]:
     return kind, next((each for each in extra if isinstance(each, ParameterKwarg)), ParameterKwarg())
 
 
-def _query_parameters(handler: Handler, path: str) -> frozenset[str]:
-    names = set()
+def _query_parameters(handler: Handler, path: str) -> dict[str, bool]:
+    """The parameters of the query, and whether each may be there more than once."""
+    found = {}
     for name, annotation in inspect.get_annotations(handler, eval_str=True).items():
         if name not in GIVEN and f"{{{name}:" not in path:
-            _, said = split(annotation)
+            kind, said = split(annotation)
             if said.param_type is ParamType.QUERY:
-                names.add(said.name or name)
-    return frozenset(names)
+                found[said.name or name] = get_origin(kind) is list
+    return found
 
 
 def check_request(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
@@ -121,10 +123,13 @@ def check_request(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseR
     """
     known = handler.opt.get("known")
     if known is not None and connection.scope["query_string"]:
-        for name in connection.query_params:
+        given = Counter(name for name, _ in connection.query_params.multi_items())
+        for name, count in given.items():
             if name not in known:
                 hint = f"it takes {', '.join(sorted(known))}" if known else "it takes none"
                 raise InvalidArgument(f"there is no parameter {name[:60]!r} here", hint=hint)
+            if count > 1 and not known[name]:
+                raise InvalidArgument(f"the parameter {name} is there {count} times", hint="give it once")
     headers = connection.headers
     if headers.get("content-length", "0") != "0" or "transfer-encoding" in headers:
         media_type = headers.get("content-type", "").partition(";")[0].strip().lower()

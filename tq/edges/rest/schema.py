@@ -3,7 +3,7 @@
 import inspect
 import re
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import msgspec
 from litestar.handlers import HTTPRouteHandler
@@ -131,20 +131,19 @@ def _parameters(handler: HTTPRouteHandler) -> list[dict[str, Any]]:
 
 
 def _schema_of(kind: Any, said: ParameterKwarg, default: Any) -> dict[str, Any]:
-    is_optional = type(None) in get_args(kind)
-    bare = next(each for each in get_args(kind) if each is not type(None)) if is_optional else kind
     bounds = {
+        "gt": said.gt,
         "ge": said.ge,
         "le": said.le,
         "max_length": said.max_items or said.max_length,
         "min_length": said.min_items,
     }
     given: dict[str, Any] = {name: bound for name, bound in bounds.items() if bound is not None}
-    schema = msgspec.json.schema(Annotated[bare, Meta(**given)] if given else bare)
+    schema = msgspec.json.schema(Annotated[kind, Meta(**given)] if given else kind)
     # A schema of an enum is a reference with its definition beside it; a parameter holds it whole.
     if "$ref" in schema:
         (schema,) = schema["$defs"].values()
         schema.pop("title", None)
-    if default is not inspect.Parameter.empty and default is not None:
+    if default is not inspect.Parameter.empty and default != "":  # which is what being left out is, not a value
         schema["default"] = msgspec.to_builtins(default)
     return schema

@@ -17,7 +17,7 @@ from tq.edges.rest.routing import BYTES, Gives, found_as, named, read, route
 from tq.model.commands import BATCH_MAX, LOG_LINES_MAX, Order
 from tq.model.durations import duration_ms
 from tq.model.errors import InvalidArgument, TaskCancelled, TaskFailed, TimedOut
-from tq.model.names import KEY_BYTES_MAX
+from tq.model.names import KEY_BYTES_MAX, NAME_BYTES_MAX
 from tq.model.operations import Action
 from tq.model.replies import TaskPage
 from tq.model.selector import Field, Selector, StateTerm, Term, literal_term, parse
@@ -42,11 +42,16 @@ SELECTOR_HELP = "docs/selectors.md, such as queue:mail* err:Timeout age:>2h"
 
 Selecting = Annotated[str, QueryParameter(description=SELECTOR_HELP, max_length=2_000)]
 Limit = Annotated[int, QueryParameter(description="how many at most", ge=1, le=BATCH_MAX)]
-OfQueue = Annotated[str | None, QueryParameter(name="queue", description="short for queue:QUEUE", max_length=200)]
-OfType = Annotated[str | None, QueryParameter(name="type", description="short for type:TYPE", max_length=200)]
+# Not `str | None`: the framework takes the text "null" for None there, and no queue has to be called otherwise.
+OfQueue = Annotated[str, QueryParameter(name="queue", description="short for queue:QUEUE", max_length=NAME_BYTES_MAX)]
+OfType = Annotated[str, QueryParameter(name="type", description="short for type:TYPE", max_length=NAME_BYTES_MAX)]
+OfState = Annotated[
+    Literal["any", "pending", "in_progress", "completed", "failed", "dead_letter", "cancelled"],
+    QueryParameter(name="state", description="short for state:STATE"),
+]
 Cursor = Annotated[str, QueryParameter(description="from `next`", max_length=2_000)]
 AsOf = Annotated[int, QueryParameter(description="from `next`", ge=0, le=1 << 53)]
-IdempotencyKey = Annotated[str | None, HeaderParameter(name="Idempotency-Key", max_length=KEY_BYTES_MAX + 2)]
+IdempotencyKey = Annotated[str, HeaderParameter(name="Idempotency-Key", max_length=KEY_BYTES_MAX + 2)]
 Traceparent = Annotated[str, HeaderParameter(name="traceparent", description="whose doing it is: W3C Trace Context")]
 TaskIdInPath = Annotated[str, PathParameter(description="the task's id, a UUID")]
 _TAG = "tasks"
@@ -66,7 +71,7 @@ _TAG = "tasks"
 async def submit_task(
     client: Connected,
     body: RawBody,
-    idempotency_key: IdempotencyKey = None,
+    idempotency_key: IdempotencyKey = "",
     traceparent: Traceparent = "",
 ) -> Response[Any]:
     """Submit a task.
@@ -115,9 +120,9 @@ async def list_tasks(
     request: Request[Any, Any, Any],
     client: Connected,
     selector: Selecting = "",
-    of_state: Annotated[State | None, QueryParameter(name="state", description="short for state:STATE")] = None,
-    of_queue: OfQueue = None,
-    of_type: OfType = None,
+    of_state: OfState = "any",
+    of_queue: OfQueue = "",
+    of_type: OfType = "",
     sort: Annotated[Literal["id", "age", "queue", "any"], QueryParameter(description="any: as found fastest")] = "any",
     reverse: FromQuery[bool] = False,
     limit: Limit = 100,
@@ -128,7 +133,7 @@ async def list_tasks(
 
     All pages show the tasks as of the first: follow `next`, or the header Link.
     """
-    chosen = combined(selector, state=of_state, queue=of_queue, task_type=of_type)
+    chosen = combined(selector, state=None if of_state == "any" else State(of_state), queue=of_queue, task_type=of_type)
     return page_of_tasks(request, await look_for_page(client, chosen, sort, reverse, limit, cursor, as_of))
 
 
@@ -150,9 +155,7 @@ async def look_for_page(
     return msgspec.structs.replace(page, total=first.total, is_total_exact=first.is_total_exact)
 
 
-def combined(
-    text: str, *, state: State | None = None, queue: str | None = None, task_type: str | None = None
-) -> Selector:
+def combined(text: str, *, state: State | None = None, queue: str = "", task_type: str = "") -> Selector:
     """A selector with the terms of the parameters that are short for one.
 
     Raises:
@@ -161,9 +164,9 @@ def combined(
     terms: list[Term] = list(parse(text).terms)
     if state is not None:
         terms.append(StateTerm((state,)))
-    if queue is not None:
+    if queue:
         terms.append(literal_term(Field.QUEUE, queue))
-    if task_type is not None:
+    if task_type:
         terms.append(literal_term(Field.TYPE, task_type))
     return parse(Selector(tuple(terms)).text)
 
@@ -404,11 +407,12 @@ async def get_signature(
     return found(request, {"signature": signature_record(signature) if signature is not None else None})
 
 
-def unquoted(key: str | None) -> str | None:
-    """The header Idempotency-Key: a quoted string, as its draft at the IETF has it, or the text itself."""
-    if key is not None and len(key) > 1 and key[0] == key[-1] == '"':
+def unquoted(key: str) -> str | None:
+    """The key of the header Idempotency-Key: a quoted string, as its draft at the IETF has it, or the text itself; None
+    if there is no such header."""
+    if len(key) > 1 and key[0] == key[-1] == '"':
         return key[1:-1]
-    return key
+    return key or None
 
 
 ROUTES = [
