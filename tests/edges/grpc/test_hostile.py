@@ -13,6 +13,7 @@ from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
 from google.protobuf.message_factory import GetMessageClass
 
 from tests.edges.grpc.conftest import Edge
+from tests.edges.grpc.stubs import Stubs
 from tests.edges.grpc.test_tasks import UNKNOWN
 from tq.client.task import Task
 from tq.edges.grpc import tq_pb2 as pb
@@ -22,6 +23,8 @@ from tq.model.errors import ERRORS
 INPUTS = int(os.environ.get("FUZZ_INPUTS", "40"))
 """To each method."""
 SECONDS = 1.0
+WROTE_TOO_LATE = "Internal error from Core"
+"""What the client's own library says when it writes to a stream that has just ended, instead of why it has."""
 UNARY = [
     method
     for service in pb.DESCRIPTOR.services_by_name.values()
@@ -107,7 +110,9 @@ async def test_a_request_at_the_edges_of_its_types_has_a_documented_answer(
 ) -> None:
     random = Random(f"{method.full_name} {INPUTS}")
     await edge.native.submit_task(Task("job", queue="q"))
-    call = getattr(getattr(edge.stubs, method.containing_service.name), method.name)
+    # Made first: a token that one of the requests makes would end what callers without one may do.
+    token = (await edge.native.create_token("hostile", "admin")).text
+    call = getattr(getattr(Stubs(edge.stubs.channel, token), method.containing_service.name), method.name)
 
     for _ in range(INPUTS):
         request = fill(GetMessageClass(method.input_type)(), random)
@@ -131,7 +136,9 @@ async def test_bytes_that_are_no_message_have_a_documented_answer(edge: Edge, me
             assert_documented(error, data)
 
 
-async def test_messages_of_a_worker_at_the_edges_of_their_types_end_its_stream_at_worst(edge: Edge) -> None:
+async def test_messages_of_a_worker_at_the_edges_of_their_types_end_its_stream_at_worst(
+    edge: Edge, caplog: pytest.LogCaptureFixture
+) -> None:
     """And never the edge, nor another stream."""
     random = Random(f"work {INPUTS}")
     watching = edge.stubs.Broker.Watch(pb.WatchRequest(scopes=["totals"], hz=10))
@@ -148,8 +155,10 @@ async def test_messages_of_a_worker_at_the_edges_of_their_types_end_its_stream_a
             async for _ in edge.stubs.Workers.Work(iter(sent), timeout=2 * SECONDS):
                 pass
         except grpc.aio.AioRpcError as error:
-            assert_documented(error, sent)
+            if error.details() != WROTE_TOO_LATE:
+                assert_documented(error, sent)
 
+    assert [record for record in caplog.records if record.message == "edge_defect"] == []
     await edge.native.submit_task(Task("job", queue="q"))
     assert (await watching.read()).seq > 1
     watching.cancel()
