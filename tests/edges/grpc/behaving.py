@@ -58,8 +58,14 @@ class Grpc:
         return _as_json(explanation_record(struct_of(Explanation, found)))
 
     def select(self, selector: str) -> list[str]:
-        page = self._ask(lambda: self._stubs.Tasks.List(pb.ListRequest(selector=selector, order="id")))
-        return [task.id for task in page.tasks]
+        request = pb.ListRequest(selector=selector, order="id")
+        ids: list[str] = []
+        while True:  # a page may be empty and have a cursor: the broker looks at so many rows at once
+            page = self._ask(lambda: self._stubs.Tasks.List(request))
+            ids += [task.id for task in page.tasks]
+            request.cursor, request.as_of = page.cursor, page.as_of
+            if not page.cursor:
+                return ids
 
     def cancel(self, task_id: str) -> None:
         self._carry_out(pb.PrepareOperationRequest(action="cancel", ids=[task_id]))
