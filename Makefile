@@ -7,7 +7,7 @@ export PYTHONDONTWRITEBYTECODE =
 CAMPAIGN := $(RUN)/python -m pytest -m campaign -q -s -p no:randomly --timeout 0
 
 .PHONY: demo test check lint types contract proto tests screenshots clean
-.PHONY: campaign-kills campaign-workers campaign-disk campaign-fuzz campaign-operations campaign-model
+.PHONY: campaign-kills campaign-workers campaign-disk campaign-fuzz campaign-edges campaign-operations campaign-model
 
 demo: $(VENV)/.runtime  ## real tasks on real input, end to end
 	@$(RUN)/tq up --demo
@@ -45,6 +45,10 @@ campaign-operations: $(VENV)/.dev  ## kill -9 of brokers while they act on many:
 
 campaign-disk: $(VENV)/.dev  ## full disks under load, as root: FILLS=50
 	@$(CAMPAIGN) tests/crash/test_full_disk.py
+
+campaign-edges: $(VENV)/.dev  ## nonsense for REST and gRPC: FUZZ_SECONDS=60, SCHEMATHESIS=path of the program
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-60} $(RUN)/python -m pytest -m "campaign or not campaign" -q -s -p no:randomly --timeout 0 \
+		tests/edges/test_fuzz.py
 
 campaign-fuzz: $(VENV)/.dev  ## attacks on a broker's port: FUZZ_SECONDS=120
 	@$(CAMPAIGN) tests/crash/test_fuzz.py

@@ -185,8 +185,12 @@ class EdgeProcesses:
 
 
 def _environment() -> dict[str, str]:
-    """Without tq's own variables: an edge is told its settings, and shows the tokens of its callers alone."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("TQ_")}
+    """Without tq's own variables: an edge is told its settings, and shows the tokens of its callers alone.
+
+    Of its own accord, gRPC's library writes a line, and not in the form of the log, for each stranger's nonsense.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TQ_")}
+    return {"GRPC_VERBOSITY": "NONE", **kept}
 
 
 def _host_and_port(sock: socket.socket) -> str:

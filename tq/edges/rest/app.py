@@ -1,11 +1,13 @@
 """The REST edge as an ASGI application: its routes, and what all of them have in common."""
 
+from typing import Any
+
 from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp, Receive, Send
 from structlog.typing import FilteringBoundLogger
 
 from tq.edges.gateway import Gateway
@@ -33,6 +35,9 @@ ROUTES: list[HTTPRouteHandler] = [
 ]
 
 _HEADERS = {"X-Content-Type-Options": "nosniff"}
+_OPTIONS = "options"
+"""No method (they are upper case), so that it is refused: the framework's own answer leaves methods out, and who asks
+are browsers, for pages of other sites."""
 
 
 def make_app(
@@ -67,8 +72,10 @@ def make_app(
         pdb_on_exception=False,
     )
 
-    async def edge(scope: Scope, receive: Receive, send: Send) -> None:
+    async def edge(scope: Any, receive: Receive, send: Send) -> None:
         keep_slashes(scope)
+        if scope["method"] == "OPTIONS":
+            scope["method"] = _OPTIONS
         await app(as_get(scope), receive, send)
 
     return edge

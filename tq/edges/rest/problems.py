@@ -8,7 +8,7 @@ from structlog.typing import FilteringBoundLogger
 
 from tq.edges.rest.answers import encode
 from tq.model.error_statuses import UNAUTHENTICATED, of_error
-from tq.model.errors import AccessDenied, InternalError, InvalidArgument, Kind, PayloadTooLarge, TqError
+from tq.model.errors import AccessDenied, ConnectionLost, InternalError, InvalidArgument, Kind, PayloadTooLarge, TqError
 from tq.model.plain import preview
 
 PROBLEM_JSON = "application/problem+json"
@@ -82,6 +82,8 @@ def of_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Resp
         return of_tq_error(request, PayloadTooLarge("the body is larger than this edge takes", hint=_BODY_HINT))
     code = HTTP_CODES.get(error.status_code)
     if code is None:
+        if error.detail == _GONE:
+            return of_tq_error(request, ConnectionLost("the caller went away in the middle of the request"))
         if error.status_code < 500:
             return of_tq_error(request, InvalidArgument(error.detail))
         return of_defect(request, error)
@@ -89,13 +91,16 @@ def of_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Resp
         "type": f"{TYPE_BASE}{code}",
         "title": _HTTP_TITLES[code],
         "status": error.status_code,
-        "detail": f"{request.method} {preview(request.url.path, 200)}: {_HTTP_TITLES[code].lower()}",
+        "detail": f"{request.method.upper()} {preview(request.url.path, 200)}: {_HTTP_TITLES[code].lower()}",
         "code": code,
         "hint": _HTTP_HINTS.get(code, "all that there is: /schema"),
         "instance": request.url.path,
     }
-    allowed = {name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"}
-    return _problem(document, error.status_code, allowed)
+    headers = {}
+    for name, value in (error.headers or {}).items():
+        if name.lower() == "allow":
+            headers["Allow"] = ", ".join(sorted({method.strip() for method in value.split(",")} - {"OPTIONS"}))
+    return _problem(document, error.status_code, headers)
 
 
 def of_defect(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
@@ -105,6 +110,7 @@ def of_defect(request: Request[Any, Any, Any], error: Exception) -> Response[Any
     return of_tq_error(request, InternalError("this edge has a defect", hint="the trace is in its log: edge_defect"))
 
 
+_GONE = "client disconnected prematurely"  # as Litestar says it, with the status of a defect
 _BODY_HINT = "send less at once, or see api.max_body_bytes"
 _HTTP_HINTS = {"UNSUPPORTED_MEDIA_TYPE": 'say what it is: "Content-Type: application/json"'}
 _HTTP_TITLES = {

@@ -6,13 +6,14 @@ read.
 
 import asyncio
 import socket
+from functools import partial
 from typing import Any
 
 import httptools
 import msgspec
 import uvicorn
 from structlog.typing import FilteringBoundLogger
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from tq.edges.rest.answers import encode
@@ -62,6 +63,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._arriving: asyncio.TimerHandle | None = None
         self._reading: asyncio.TimerHandle | None = None
         self._fault: tuple[TqError, int] | None = None
+        self._answering: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket was accepted, and TLS stands."""
@@ -92,6 +94,10 @@ class BoundedHttp(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is closed, by whichever side."""
         self._stop_waiting()
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
+        self._give_up()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -170,16 +176,41 @@ class BoundedHttp(HttpToolsProtocol):
         if self.cycle is None or self.cycle.response_complete:
             self.transport.write(_raw_answer(error, status))
         elif self.cycle.response_started or self.pipeline:
+            self._give_up()
             self.transport.abort()
             return
         else:  # of a body that is too slow or too large, its handler may be in the middle
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
+            self._give_up()
             self.transport.write(_raw_answer(error, status))
         self.transport.close()
 
+    def _give_up(self) -> None:
+        """Tell the handlers that nobody waits for their answers any more: the one that runs, and those behind it."""
+        for cycle in (self._answering, *(cycle for cycle, _ in self.pipeline)):
+            if cycle is not None and not cycle.response_complete:
+                cycle.disconnected = True
+                cycle.message_event.set()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        super()._start_asgi_task(cycle, partial(self._answer, cycle, app))
+
+    async def _answer(self, cycle: RequestResponseCycle, app: Any, scope: Any, receive: Any, send: Any) -> None:
+        """Have one request answered; what is sent when its caller is gone goes nowhere, and is no error."""
+        self._answering = cycle
+
+        async def send_while_there(message: Any) -> None:
+            if not self.transport.is_closing():
+                await send(message)
+
+        try:
+            await app(scope, receive, send_while_there)
+        finally:
+            if self.transport.is_closing():
+                cycle.disconnected = True
+
     def _cut_off(self) -> None:
         self._reading = None
+        self._give_up()
         self._log.debug("connection_cut_off", edge="rest", origin=(self.client or ("",))[0], why="slow_reader")
         self.transport.abort()
 
