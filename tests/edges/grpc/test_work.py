@@ -10,8 +10,12 @@ import pytest
 from tests.edges.grpc.conftest import Edge
 from tests.edges.grpc.test_tasks import shown
 from tests.edges.grpc.workers import StreamWorker
+from tq.client.connection import Connection
 from tq.client.task import Task
 from tq.edges.grpc import tq_pb2 as pb
+from tq.model.commands import Ack, Request
+from tq.model.errors import OutcomeUnknown
+from tq.model.replies import Reply
 from tq.model.task import State
 
 
@@ -213,6 +217,38 @@ async def test_a_worker_that_comes_back_keeps_what_it_holds(edge: Edge) -> None:
     (retaken,) = await again.take()
     assert (retaken.id, retaken.attempt) == (forgotten_id, 1)  # its delivery was lost: no attempt used
     await again.send(releases=[pb.Release(task_id=retaken.id, token=retaken.token)])
+    await again.leave()
+
+
+async def test_outcomes_of_which_nobody_knows_whether_they_are_on_disk_are_not_confirmed(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stream ends, so that the worker brings them again: a confirmed outcome is one that it forgets."""
+    task_id = await edge.native.submit_task(Task("job", queue="unsure"))
+    node = worker(edge, "unsure")
+    await node.start()
+    (delivery,) = await node.take()
+    request = Connection.request
+
+    def unsure(connection: Connection, asked: Request) -> "asyncio.Future[Reply]":
+        if not isinstance(asked, Ack):
+            return request(connection, asked)
+        answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        answer.set_exception(OutcomeUnknown("the disk has not answered"))
+        return answer
+
+    monkeypatch.setattr(Connection, "request", unsure)
+    outcome = pb.Success(task_id=task_id, token=delivery.token)
+    await node.send(number=1, successes=[outcome])
+    ended = await ending(node)
+    monkeypatch.undo()
+    again = worker(edge, "unsure", node.incarnation, held=[pb.Lease(task_id=task_id, token=delivery.token)])
+    await again.start()
+    await again.send(number=1, successes=[outcome])
+
+    assert ended == (grpc.StatusCode.UNKNOWN, "OUTCOME_UNKNOWN")
+    assert list(node.seen.settled) == []
+    assert (await again.settled(1)).error_code == ""
     await again.leave()
 
 

@@ -19,7 +19,7 @@ from tq.edges.grpc.calls import Talk, stopping
 from tq.edges.grpc.errors import Unauthenticated
 from tq.model import commands
 from tq.model.commands import BATCH_MAX, LOG_CHARS_MAX, STACK_CHARS_MAX, LeaseRef, QueuePreference
-from tq.model.errors import AccessDenied, InvalidArgument, TqError
+from tq.model.errors import AccessDenied, InvalidArgument, Kind, TqError
 from tq.model.ids import ID_BYTES, format_id, parse_id
 from tq.model.replies import CancelRun, Deliver, Delivery, Drain, LeaseRevoked, Push, Settled, StackWanted
 from tq.model.signatures import Parameter, TaskSignature
@@ -113,6 +113,7 @@ class _Desk:
         self._credit = 0
         self._wakes = asyncio.Event()
         self._settling: set[asyncio.Task[None]] = set()
+        self._broken: asyncio.Future[TqError] = asyncio.get_running_loop().create_future()
         self._has_left = False
 
     def on_push(self, push: Push) -> None:
@@ -143,7 +144,7 @@ class _Desk:
         self._welcome(connection)
         async with asyncio.TaskGroup() as group:
             writing = group.create_task(self._write(), name="grpc work: to the worker")
-            watching = group.create_task(_until_ended(connection), name="grpc work: broker")
+            watching = group.create_task(self._until_broken(connection), name="grpc work: broker")
             reading = group.create_task(self._read(connection, first), name="grpc work: from the worker")
             ending = group.create_task(self._talk.ending.wait(), name="grpc work: edge")
             await asyncio.wait({reading, ending}, return_when=asyncio.FIRST_COMPLETED)
@@ -152,6 +153,8 @@ class _Desk:
             ending.cancel()
             while self._settling:
                 await asyncio.wait(self._settling)
+            if self._broken.done():
+                raise self._broken.result()
             self._has_left = True
             self._wakes.set()
             await writing
@@ -225,18 +228,24 @@ class _Desk:
         for result in results:
             if isinstance(result, Settled):
                 settled.lost.extend(format_id(task_id) for task_id in result.lost)
-            elif isinstance(result, TqError):
+            elif isinstance(result, TqError) and result.kind is Kind.INVALID:
                 settled.error_code, settled.error_message = result.code, result.message
+            elif isinstance(result, TqError):
+                # It may or may not be on disk, or not now. The worker still has it, and brings it to the next stream.
+                if not self._broken.done():
+                    self._broken.set_result(result)
+                return
             elif isinstance(result, BaseException):
                 raise result
         self._reply.settled.append(settled)
         self._wakes.set()
 
-
-async def _until_ended(connection: Connection) -> None:
-    reason = await asyncio.shield(connection.closed)
-    if reason is not None:
-        raise reason
+    async def _until_broken(self, connection: Connection) -> None:
+        either: set[asyncio.Future[Any]] = {connection.closed, self._broken}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        reason: TqError | None = self._broken.result() if self._broken.done() else connection.closed.result()
+        if reason is not None:
+            raise reason
 
 
 def _packed(reply: pb.WorkReply, deliveries: Sequence[Delivery]) -> Iterator[pb.WorkReply]:
