@@ -12,7 +12,7 @@ from tq.client.task import Task
 from tq.edges.grpc import tq_pb2 as pb
 from tq.model.errors import InvalidArgument
 from tq.model.ids import ID_BYTES, format_id
-from tq.model.task import MAX_CRASHES_MAX, NORMAL, RetryPolicy, TaskOptions
+from tq.model.task import NORMAL, RetryPolicy, TaskOptions
 
 M = TypeVar("M", bound=Message)
 _HEX = frozenset({"incarnation"})
@@ -98,7 +98,7 @@ def task_of(message: pb.Task) -> Task:
         expires=length_of("expires_ms", message.expires_ms) if has("expires_ms") else None,
         key=message.key if has("key") else None,
         result_ttl=length_of("result_ttl_ms", message.result_ttl_ms) if has("result_ttl_ms") else None,
-        max_crashes=message.max_crashes if has("max_crashes") else min(_OPTIONS.max_crashes, MAX_CRASHES_MAX),
+        max_crashes=message.max_crashes if has("max_crashes") else _OPTIONS.max_crashes,
         retry=_retry_of(message.retry) if has("retry") else _RETRY,
         id=message.id or None,
         tags=tuple(message.tags),
