@@ -151,7 +151,7 @@ async def test_grpc_speaks_tls_where_the_broker_does_and_knows_a_client_by_its_c
         "TQ_BROKER_TLS_KEY": files.path("server.key"),
         "TQ_BROKER_TLS_CLIENT_CA": files.path("ca.pem"),
         "TQ_API_GRPC_CLIENT_CERTIFICATES": "true",
-        "TQ_SECURITY_CERTIFICATE_ROLES": "ops.example.org=operator",
+        "TQ_SECURITY_CERTIFICATE_ROLES": "not-a-name*=admin, ops.example.org=operator",  # the former is its common name
     }
     root, certificate, key = (Path(files.path(name)).read_bytes() for name in ("ca.pem", "ops.pem", "ops.key"))
     with edge_broker(tmp_path, **GRPC_ON, **settings) as broker:

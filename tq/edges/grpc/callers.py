@@ -1,14 +1,18 @@
 """Who asks: read from the call, decided by the broker."""
 
-import ipaddress
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
 from tq.edges.gateway import Caller
 from tq.model.errors import AccessDenied
+from tq.model.peers import is_loopback
 
-_NAMES = ("x509_subject_alternative_name", "x509_common_name")
+_NAMES = ("peer_dns", "peer_uri", "peer_email")  # what counts on the native port: no addresses, no common name
+    "x509_dns",
+    "x509_uri",
+    "x509_email",
+)  # those that count on the native port: neither addresses nor the common name
 _ORIGINS_REMEMBERED = 1_024
 
 
@@ -40,10 +44,7 @@ def _bearer(header: str) -> str:
 def _origin(peer: str) -> tuple[str, bool]:
     """The address of a peer, such as "ipv4:127.0.0.1", and whether it is of this machine."""
     host = unquote(peer.partition(":")[2]).strip("[]")
-    try:
-        return host, ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host or "unknown", False
+    return host or "unknown", is_loopback(host)
 
 
 def _certificate_names(shown: Any) -> tuple[str, ...]:
