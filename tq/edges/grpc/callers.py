@@ -9,10 +9,6 @@ from tq.model.errors import AccessDenied
 from tq.model.peers import is_loopback
 
 _NAMES = ("peer_dns", "peer_uri", "peer_email")  # what counts on the native port: no addresses, no common name
-    "x509_dns",
-    "x509_uri",
-    "x509_email",
-)  # those that count on the native port: neither addresses nor the common name
 _ORIGINS_REMEMBERED = 1_024
 
 
