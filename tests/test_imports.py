@@ -16,7 +16,11 @@ from tests.client.real import RealBroker, real_broker
 from tq.client.blocking import Client
 from tq.client.task import Task
 
-DOORS = ("textual", "textual_serve", "asyncssh", "aiohttp", "tq.tui", "tq.doors")
+DOORS = (
+    *("textual", "textual_serve", "asyncssh", "aiohttp", "tq.tui", "tq.doors"),
+    *("litestar", "uvicorn", "grpc", "prometheus_client", "tq.edges"),
+)
+"""The ways in, and what they need: a process of its own each."""
 DRAWING = ("rich", "pygments")
 BROKERS_OWN = ("rocksdict", "tq.engine", "tq.server", "tq.storage")
 
