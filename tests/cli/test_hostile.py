@@ -73,6 +73,7 @@ OTHERS: dict[str, Line] = {
 ELSEWHERE = {
     "top", "door", "web",  # their screens: tests/tui
     "stdio",  # the bytes of the protocol, for a program
+    "edge",  # a process of the broker's own: tests/edges/test_processes.py
     "up", "broker", "worker run",  # their logs: tests/server/test_logging.py, tests/worker/test_logs.py
     # No text of strangers:
     "backup", "restore", "doctor", "bench", "profile list", "config show", "config check", "config example",

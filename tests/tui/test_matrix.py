@@ -197,7 +197,7 @@ def test_every_action_is_tried_on_everything_that_it_is_for() -> None:
     assert {*LOOKING, *ACTING} == set(Role) - {Role.NONE}
 
 
-@pytest.mark.parametrize(("role", "kind"), product(LOOKING, Target))
+@pytest.mark.parametrize(("role", "kind"), list(product(LOOKING, Target)))
 async def test_who_may_only_look_is_told_why_and_refused_by_the_broker_all_the_same(
     broker: RealBroker, admin: AsyncClient, role: Role, kind: Target
 ) -> None:

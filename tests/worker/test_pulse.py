@@ -74,7 +74,8 @@ def test_it_is_reported_each_time_that_the_length_has_doubled(rig: Rig, caplog: 
             changes.append(rig.pulse.note)
 
     assert changes == [f"loop blocked {seconds} s at app.py:88" for seconds in (2, 4, 8, 16)]
-    assert [record.message for record in caplog.records] == changes
+    assert [record.message for record in caplog.records] == ["loop_blocked"] * 4
+    assert [record.__dict__["blocked_ms"] for record in caplog.records] == [2_001, 4_001, 8_001, 16_001]
 
 
 def test_it_is_said_when_it_turns_again(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
