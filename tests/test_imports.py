@@ -125,3 +125,12 @@ def test_a_worker_and_its_processes_import_no_door(broker: RealBroker, tmp_path:
     child = set(json.loads((tmp_path / "modules").read_text()))
     assert found((*DOORS, *DRAWING, *BROKERS_OWN), parent) == []
     assert found((*DOORS, *DRAWING, *BROKERS_OWN), child) == []
+
+
+def test_the_dashboard_begins_without_what_few_of_its_screens_need() -> None:
+    """Each session of a door is a process of its own: what it imports is there as often as somebody looks."""
+    run = "import json, sys, tq.cli.top, tq.tui.app; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", run], capture_output=True, timeout=60, env=environment(), check=True)
+
+    rare = ("email", "csv", "statistics", "msgpack", "textual.widgets._text_area", "tq.tui.screens.edit")
+    assert found(rare, set(json.loads(done.stdout))) == []

@@ -1,28 +1,24 @@
 """Measure `tq top` on a real terminal over a seeded broker, against its targets; about five minutes, mostly seeding.
 
-    python tools/measure_dashboard.py
+    python tools/measure_dashboard.py --repeat 3
     python tools/measure_dashboard.py --dead 20000 --workers 200 --seconds 5     quicker, says less
 
 A broker is started over an empty directory and filled by tools/seed_broker.py. Then the dashboard runs on a
 pseudo-terminal of 120x40, whose other end is read here: what is measured is what a person at it would have. CPU is the
-scheduler's own count of the process. The ssh rows need sshd and ssh; without them they are left out, with the reason.
+scheduler's own count of the process. Rows of a door need what the door needs (sshd, ssh, asyncssh, aiohttp); without it
+they are left out, with the reason. With --repeat all is measured so many times over the same broker: the table has the
+best of each row, and the spread.
 """
 
 import argparse
 import asyncio
-import fcntl
+import json
 import os
-import pty
-import re
-import select
-import signal
 import socket
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
-import termios
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -30,7 +26,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-import psutil
+from measure_doors import SHOWN, through_ssh_door, through_web_door
+from measuring import environment, figure, say, show
+from pty_screen import Screen, cpu_seconds
 
 from tq.bench.machine import describe_machine
 from tq.bench.plan import Figure
@@ -38,110 +36,53 @@ from tq.bench.rig import TQ, Rig
 from tq.client.async_client import AsyncClient
 
 ROOT = Path(__file__).parents[1]
-COLUMNS, LINES = 120, 40
 CHANGING = 0.1
 SCOPES = ("totals", "attention", "queues", "events", "ops")
 """What the dashboard watches on its first screen."""
 HZ = 2
 WATCHERS = 50
+LOAD_SECONDS = 20
 STARTS = 5
 KEYS = 100
 REPAINTS = 50
 SETTLE_SECONDS = 12
 """After the queues began or ceased to change: rates are of the last ten seconds."""
-GIVE_UP_SECONDS = 600.0
 FOCUS_OUT, FOCUS_IN = b"\x1b[O", b"\x1b[I"
 PAGE_UP, PAGE_DOWN, UP, DOWN = b"\x1b[5~", b"\x1b[6~", b"\x1b[A", b"\x1b[B"
+CLEAR = b"\x15"
+"""Ctrl+u: empties a line. What is typed in the same moment may be lost with the rest."""
 
 
-class Screen:
-    """`tq top` on a pseudo-terminal. A context manager."""
+# -- what is not asked for --------------------------------------------------------------------------------------------
 
-    def __init__(self, address: str, environment: Mapping[str, str]) -> None:
-        self.started = time.perf_counter()
-        self.bytes = 0
-        self._seen = b""
-        pid, self._fd = pty.fork()
-        if pid == 0:
-            colours = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
-            os.execve(TQ[0], [*TQ, "top", address], {**environment, **colours})  # noqa: S606 - our own executable
-        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
-        self.process = psutil.Process(pid)
-
-    def __enter__(self) -> "Screen":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with suppress(psutil.NoSuchProcess, ProcessLookupError):
-            self.process.send_signal(signal.SIGTERM)
-            self.read(1.0)
-            self.process.kill()
-        os.close(self._fd)
-        with suppress(ChildProcessError):
-            os.waitpid(self.process.pid, 0)
-
-    def press(self, key: bytes) -> None:
-        """Type; what was seen before is forgotten."""
-        self._seen = b""
-        os.write(self._fd, key)
-
-    def read(self, seconds: float) -> None:
-        """Read on for so long."""
-        end = time.perf_counter() + seconds
-        while (left := end - time.perf_counter()) > 0 and self._read(left) is not None:
-            pass
-
-    def _read(self, seconds: float) -> bytes | None:
-        """What comes next: nothing within that time, None at the end."""
-        if not select.select([self._fd], [], [], seconds)[0]:
-            return b""
-        try:
-            data = os.read(self._fd, 1 << 16)
-        except OSError:
-            return None
-        self.bytes += len(data)
-        self._seen = (self._seen + data)[-(1 << 18) :]
-        return data or None
-
-    def until(self, pattern: bytes) -> float:
-        """The moment at which what has come since the last key matches."""
-        end = time.perf_counter() + GIVE_UP_SECONDS
-        while not re.search(pattern, self._seen):
-            if time.perf_counter() > end or self._read(1.0) is None:
-                raise SystemExit(f"the dashboard never showed {pattern!r}; last it showed:\n{self._seen[-2_000:]!r}")
-        return time.perf_counter()
-
-    def first_byte(self) -> float:
-        """The moment at which anything comes."""
-        while (data := self._read(5.0)) == b"":
-            pass
-        if data is None:
-            raise SystemExit("the dashboard has ended")
-        return time.perf_counter()
-
-    def cpu_seconds(self) -> float:
-        """CPU time of the process until now, all threads."""
-        return cpu_seconds(self.process.pid)
+FACES = ("textual", "asyncssh", "aiohttp")
 
 
-def cpu_seconds(pid: int) -> float:
-    """CPU time of a process, by the scheduler: in ns, where `ps` counts in hundredths of a second."""
-    threads = Path(f"/proc/{pid}/task").glob("*/schedstat")
-    return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
+def imports(address: str) -> Figure:
+    """The dashboard's libraries that the everyday commands import; of worker and broker a test sees to it."""
+    run = "import json, sys; sys.argv = ['tq', *sys.argv[1:]]\nfrom tq.cli.main import main\n"
+    run += "try:\n    main()\nfinally:\n    print(json.dumps([*sys.modules]), file=sys.stderr)"
+    found = 0
+    for words in (["--version"], ["submit", "--type", "measured", "--queue", "measured", "--url", address]):
+        done = subprocess.run(  # noqa: S603 - our own command
+            [sys.executable, "-c", run, *words], capture_output=True, text=True, env=environment(), check=True
+        )
+        found += sum(name in FACES for name in json.loads(done.stderr.splitlines()[-1]))
+    return figure("textual, asyncssh, aiohttp imported by `tq --version`, `tq submit`", found, "modules", 0.5)
 
 
 # -- start -----------------------------------------------------------------------------------------------------------
 
-PAINTED, QUEUES_SHOWN = rb"1 Queues", rb"of [\d,]+ queues?"
+PAINTED = rb"1 Queues"
 
 
 def starts(address: str, environment: Mapping[str, str], how: str, targets: tuple[float, float]) -> list[Figure]:
     """From the start of the process to the painted frame, and to the first data; the first start is not counted."""
     painted, shown = [], []
     for _ in range(1 + STARTS):
-        with Screen(address, environment) as screen:
+        with Screen([*TQ, "top", address], environment) as screen:
             painted.append(screen.until(PAINTED) - screen.started)
-            shown.append(screen.until(QUEUES_SHOWN) - screen.started)
+            shown.append(screen.until(SHOWN) - screen.started)
     return [
         figure(f"start to painted, {how}", statistics.median(painted[1:]) * 1_000, "ms", targets[0]),
         figure(f"start to first data, {how}", statistics.median(shown[1:]) * 1_000, "ms", targets[1]),
@@ -255,16 +196,45 @@ def memory(screen: Screen, seconds: float) -> list[Figure]:
     ]
 
 
-def dead(screen: Screen) -> Figure:
-    """From the key 3 to the failure groups."""
-    waits = []
-    for _ in range(5):
+HINT = rb"type:send|state:dead"
+"""What the prompt of a filter has in it: an example, or what was searched for before."""
+GROUPS = rb"[1-9]\d* of [\d,]+ errors?"
+
+
+def dead(screen: Screen) -> list[Figure]:
+    """From a key to what it shows of a million dead letters: their groups, more tasks of one, those of an error."""
+    groups, pages, filters = [], [], []
+    for number in range(5):
         pressed = time.perf_counter()
         screen.press(b"3")
-        waits.append(screen.until(rb"[1-9]\d* of [\d,]+ errors?") - pressed)
+        groups.append(screen.until(GROUPS) - pressed)
+        screen.press(b"\r")
+        screen.until(rb"\b200 of [\d,]+ tasks")
+        pressed = time.perf_counter()
+        screen.press(b"G")
+        pages.append(screen.until(rb"\b(2\d[1-9]|[3-9]\d\d) of [\d,]+ tasks") - pressed)
+        screen.press(b"\x1b")
+        screen.until(GROUPS)
+        screen.press(b"4")
+        screen.until(rb"[1-9]\d* of [\d,]+ tasks")
+        error = (b"ConnectTimeout", b"RareError")[number % 2]
+        screen.press(b"/")
+        screen.until(HINT)
+        screen.press(CLEAR)
+        screen.read(0.5)
+        screen.press(b"state:dead_letter err:" + error)
+        screen.until(error)
+        screen.read(0.5)
+        pressed = time.perf_counter()
+        screen.press(b"\r")
+        filters.append(screen.until(rb"\b[1-9]\d* of [\d,]+ (or more )?tasks  (more|sort)") - pressed)
         screen.press(b"1")
-        screen.until(QUEUES_SHOWN)
-    return figure("open the dead letters", statistics.median(waits) * 1_000, "ms", 100)
+        screen.until(SHOWN)
+    return [
+        figure("open the dead letters", statistics.median(groups) * 1_000, "ms", 100),
+        figure("the next page of a group", statistics.median(pages) * 1_000, "ms", 50),
+        figure("filter all tasks by an error", statistics.median(filters) * 1_000, "ms", 150),
+    ]
 
 
 # -- the link ---------------------------------------------------------------------------------------------------------
@@ -299,11 +269,11 @@ class Relay:
                 one.shutdown(socket.SHUT_RDWR)
 
 
-def link(data_dir: Path, directory: Path, seconds: float) -> Figure:
+def link(data_dir: Path, path: Path, seconds: float) -> Figure:
     """Bytes that the broker sends to a dashboard, once the first frame is there."""
-    relay = Relay(directory / "relay.sock", data_dir / "tq.sock")
-    with Screen(f"unix://{directory}/relay.sock", environment()) as screen:
-        screen.until(QUEUES_SHOWN)
+    relay = Relay(path, data_dir / "tq.sock")
+    with Screen([*TQ, "top", f"unix://{path}"], environment()) as screen:
+        screen.until(SHOWN)
         screen.read(2)
         before = relay.bytes
         screen.read(seconds)
@@ -351,16 +321,6 @@ async def broker_costs(rig: Rig, seconds: float) -> list[Figure]:
 # -- all of it --------------------------------------------------------------------------------------------------------
 
 
-def figure(name: str, value: float, unit: str, target: float) -> Figure:
-    """A row of the table; target 0: none."""
-    return Figure(name=name, value=value, unit=unit, target=target)
-
-
-def environment() -> dict[str, str]:
-    """That of this process, without what steers tq or its colours."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("TQ_", "NO_COLOR"))}
-
-
 @contextmanager
 def seeded(rig: Rig, options: argparse.Namespace) -> Iterator["subprocess.Popen[str]"]:
     """The seeding process, once it is done; it goes on to keep workers and queues alive."""
@@ -389,42 +349,49 @@ def change(seeder: "subprocess.Popen[str]", part: float) -> None:
     time.sleep(SETTLE_SECONDS)
 
 
-async def measure(options: argparse.Namespace) -> list[Figure]:
-    """Everything, in order. Blocks the loop: while a terminal is read, there is nothing else to do."""
+async def measure(options: argparse.Namespace) -> list[list[Figure]]:
+    """Everything, in order, as often as that is wanted. Blocks the loop: while a terminal is read, there is nothing
+    else to do."""
     settings = {"TQ_BROKER_MAX_CONNECTIONS": str(options.workers + 500)}
     async with Rig(None, None, settings) as rig:
-        data_dir = rig.directory / "data"
-        address = f"unix://{data_dir}/tq.sock"
         say(" · ".join(f"{name} {value}" for name, value in describe_machine(rig.directory).items()))
         with seeded(rig, options) as seeder:
             change(seeder, CHANGING)
-            figures = starts(address, environment(), "local socket", (350, 450))
-            figures += starts_over_ssh(data_dir)
-            with Screen(address, environment()) as screen:
-                screen.until(QUEUES_SHOWN)
-                screen.read(2)
-                figures += keys(screen)
-                figures.append(repaint(screen))
-                figures += costs(screen, options.seconds)
-                figures.append(dead(screen))
-                figures += memory(screen, 2 * options.seconds)
-            figures.append(link(data_dir, rig.directory, options.seconds))
-            figures += await broker_costs(rig, options.seconds)
+            runs = []
+            for number in range(options.repeat):
+                await quiet(options.load)
+                say(f"run {number + 1} of {options.repeat} begins, load {os.getloadavg()[0]:.1f}")
+                runs.append(await measure_once(rig, options.seconds, rig.directory / f"relay-{number}.sock"))
+                show([runs[-1]])
+            return runs
+
+
+async def quiet(load: float) -> None:
+    """Wait until the machine has less to do than that; 0: do not wait."""
+    while 0 < load < os.getloadavg()[0]:  # noqa: ASYNC110 - nothing tells when others are done
+        await asyncio.sleep(LOAD_SECONDS)
+
+
+async def measure_once(rig: Rig, seconds: float, relay: Path) -> list[Figure]:
+    """Each row once."""
+    data_dir = rig.directory / "data"
+    address = f"unix://{data_dir}/tq.sock"
+    figures = [imports(address)]
+    figures += starts(address, environment(), "local socket", (350, 450))
+    figures += starts_over_ssh(data_dir)
+    with Screen([*TQ, "top", address], environment()) as screen:
+        screen.until(SHOWN)
+        screen.read(2)
+        figures += keys(screen)
+        figures.append(repaint(screen))
+        figures += costs(screen, seconds)
+        figures += dead(screen)
+        figures += memory(screen, 2 * seconds)
+    figures.append(link(data_dir, relay, seconds))
+    figures += await broker_costs(rig, seconds)
+    figures += through_ssh_door(address)
+    figures += await through_web_door(address)
     return figures
-
-
-def say(text: str) -> None:
-    """A line."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
-
-
-def show(figures: list[Figure]) -> None:
-    """The table, as docs/performance.md has it."""
-    say("\n| what | measured | unit | target | met |\n|---|---|---|---|---|")
-    for row in figures:
-        met = ("yes" if row.is_met else "**no**") if row.target else "-"
-        say(f"| {row.name} | {row.value:,.3g} | {row.unit} | {f'{row.target:g}' if row.target else '-'} | {met} |")
 
 
 def main() -> None:
@@ -434,6 +401,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2_000)
     parser.add_argument("--dead", type=int, default=1_000_000)
     parser.add_argument("--seconds", type=float, default=30.0, help="of each steady part")
+    parser.add_argument("--repeat", type=int, default=1, help="times that all is measured")
+    parser.add_argument("--load", type=float, default=0, help="of the machine, above which a run waits; 0: none does")
     show(asyncio.run(measure(parser.parse_args())))
 
 

@@ -19,7 +19,6 @@ from tq.model.watching import QueueLive
 from tq.tui.actions import CANCEL, DRAIN, HOLD, PURGE, RESUBMIT, UNDO, Action, Target, Tier
 from tq.tui.columns import Cell
 from tq.tui.figures import length
-from tq.tui.resubmitting import resubmit_many, resubmit_one
 from tq.tui.screens.base import Selection
 from tq.tui.screens.confirm import Answer, Confirm, Question
 from tq.tui.shell import Command, each, one_each, words_of
@@ -87,10 +86,10 @@ class Acting:
             await self._drain(client, selection)
         elif action is CANCEL and selection.target is Target.OPERATION:
             await self._cancel_operation(client, selection)
-        elif action is RESUBMIT and selection.is_one:
-            await resubmit_one(self._top, self, client, selection.ids[0])
         elif action is RESUBMIT:
-            await resubmit_many(self._top, self, client, selection)
+            from tq.tui.resubmitting import resubmit  # here: it brings an editor and a codec, and few need them
+
+            await resubmit(self._top, self, client, selection)
         else:
             await self._operate(client, action, selection)
 

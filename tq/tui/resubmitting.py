@@ -38,7 +38,19 @@ class Old(NamedTuple):
         return Payload(self.task.payload, self.task.content_type)
 
 
-async def resubmit_one(top: "TopApp", acting: "Acting", client: AsyncClient, task_id: str) -> None:
+async def resubmit(top: "TopApp", acting: "Acting", client: AsyncClient, selection: Selection) -> None:
+    """Submit what is selected again: one task corrected, many as they are.
+
+    Raises:
+        TqError: there is no such task, or it may still run.
+    """
+    if selection.is_one:
+        await _resubmit_one(top, acting, client, selection.ids[0])
+    else:
+        await _resubmit_many(top, acting, client, selection)
+
+
+async def _resubmit_one(top: "TopApp", acting: "Acting", client: AsyncClient, task_id: str) -> None:
     """Correct one task, and submit it as a new one.
 
     Raises:
@@ -73,7 +85,7 @@ async def resubmit_one(top: "TopApp", acting: "Acting", client: AsyncClient, tas
     await top.push_screen_wait(Edit(draft, submit, has_editor=top.is_local))
 
 
-async def resubmit_many(top: "TopApp", acting: "Acting", client: AsyncClient, selection: Selection) -> None:
+async def _resubmit_many(top: "TopApp", acting: "Acting", client: AsyncClient, selection: Selection) -> None:
     """Submit all ended tasks of a selection again, elsewhere or later if that is wanted."""
     selector = selection.selector
     ids = () if selector else selection.ids  # of failure groups, the ids are those of the groups

@@ -5,11 +5,10 @@ import platform
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
-from statistics import median
 from typing import ClassVar, NamedTuple
 
+import textual
 from rich.text import Text
-from textual import __version__ as textual_version
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -63,7 +62,8 @@ def round_trip_line(times_ms: Iterable[float], trouble: str) -> str:
         return plain(trouble)
     if not times:
         return "measuring ..."
-    return f"{median(times):.1f} ms ({len(times)} requests: {times[0]:.1f} to {times[-1]:.1f} ms)"
+    middle = (times[(len(times) - 1) // 2] + times[len(times) // 2]) / 2
+    return f"{middle:.1f} ms ({len(times)} requests: {times[0]:.1f} to {times[-1]:.1f} ms)"
 
 
 def skew_line(broker_ms: int, here_ms: int) -> str:
@@ -184,7 +184,7 @@ class DoctorScreen(TopScreen):
             ("theme", top.theme),
             ("colours", top.console.color_system or "none"),
             ("encoding", f"{locale.getpreferredencoding(do_setlocale=False)}; drawn in {glyphs}"),
-            ("programs", f"textual {textual_version}, Python {platform.python_version()}, {platform.system()}"),
+            ("programs", f"textual {textual.__version__}, Python {platform.python_version()}, {platform.system()}"),
         ]
 
     @work(exclusive=True, group="measure", exit_on_error=False)
