@@ -7,7 +7,8 @@ from textual.widgets import Input, TextArea
 
 from tests.tui.dumps import settled
 from tests.tui.test_app import running
-from tq.tui.widgets.fields import Area, Field
+from tq.tui.widgets.area import Area
+from tq.tui.widgets.fields import Field
 from tq.tui.widgets.prompt import Prompt
 
 

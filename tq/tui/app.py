@@ -15,7 +15,7 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import Input, TextArea
+from textual.widgets import Input
 
 from tq.client.async_client import AsyncClient
 from tq.model.errors import InvalidArgument, TqError
@@ -34,6 +34,7 @@ from tq.tui.places import MODES, OPENS
 from tq.tui.screens.base import TopScreen
 from tq.tui.screens.help import HelpScreen
 from tq.tui.theme import ASCII_CSS, DARK, NAMES, OWN
+from tq.tui.widgets.fields import InOrder
 from tq.tui.widgets.footer import Footer
 from tq.tui.widgets.header import LIVE, LOST, PAUSED, STALE, Header, Status, Tab
 from tq.tui.widgets.prompt import Prompt
@@ -407,9 +408,9 @@ class TopApp(App[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """`:` and `/` come before all other keys, so that what is typed right behind them is in the line already; but
         where text is typed, and in dialogs, they are characters. There Ctrl-C copies, as it does in an editor."""
-        if action == "quit" and isinstance(self.focused, Input | TextArea):
+        if action == "quit" and isinstance(self.focused, Input | InOrder):
             return False
-        if action == "ask" and (self.screen is not self.here or isinstance(self.focused, Input | TextArea)):
+        if action == "ask" and (self.screen is not self.here or isinstance(self.focused, Input | InOrder)):
             return False
         return super().check_action(action, parameters)
 

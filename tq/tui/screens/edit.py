@@ -19,7 +19,8 @@ from tq.model.errors import InvalidArgument, TqError
 from tq.model.operations import Overrides
 from tq.model.plain import plain
 from tq.model.priorities import parse_priority
-from tq.tui.widgets.fields import Area, Field
+from tq.tui.widgets.area import Area
+from tq.tui.widgets.fields import Field
 from tq.views.editor import EditedFile
 
 WIDE_CELLS = 74

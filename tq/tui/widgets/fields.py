@@ -1,10 +1,10 @@
 """Fields that take keys in the order in which they were pressed."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
 from textual.binding import Binding
-from textual.widgets import Input, TextArea
+from textual.widgets import Input
 
 if TYPE_CHECKING:
     from textual.widget import Widget as _Mixin
@@ -12,7 +12,7 @@ else:
     _Mixin = object  # a widget too, it would hide from style sheets what a field is made from
 
 
-class _InOrder(_Mixin):
+class InOrder(_Mixin):
     """Does at once what a key is bound to in the field itself.
 
     Left to Textual, a key that is bound to something travels up to the application and comes back, while a character
@@ -20,20 +20,23 @@ class _InOrder(_Mixin):
     deleted.
     """
 
+    made_from: ClassVar[type[Any]]
+    """The field of Textual's that this one is."""
+
     async def _on_key(self, event: events.Key) -> None:
-        action = _actions(type(self)).get(event.key)
+        action = _actions(type(self), self.made_from).get(event.key)
         if action is not None:
             event.stop()
             event.prevent_default()  # Textual calls the handlers of all classes, not only the first one
             await self.run_action(action)
 
 
-def _actions(field: type[Any]) -> dict[str, str]:
+def _actions(field: type[Any], made_from: type[Any]) -> dict[str, str]:
     """The action of each key that is bound in a field or in what it is made from."""
     bound = [
         binding
         for base in reversed(field.__mro__)
-        if issubclass(base, Input | TextArea)
+        if issubclass(base, made_from)
         for binding in base.__dict__.get("BINDINGS", ())
     ]
     return {
@@ -44,9 +47,7 @@ def _actions(field: type[Any]) -> dict[str, str]:
     }
 
 
-class Field(_InOrder, Input):
+class Field(InOrder, Input):
     """One line."""
 
-
-class Area(_InOrder, TextArea):
-    """Many lines."""
+    made_from = Input
