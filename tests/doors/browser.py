@@ -5,6 +5,7 @@ import contextlib
 import json
 import shutil
 import subprocess
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,10 +43,16 @@ class Browser:
         return _ask(f"{self._session}/execute/sync", {"script": f"return {script}", "args": []})
 
     def wait_for(self, script: str) -> None:
-        """Until some JavaScript is true."""
+        """Until some JavaScript is true. While a page takes the place of another there may be nothing to run it on."""
         deadline = monotonic() + SECONDS_MAX
-        while not self.run(script):
-            assert monotonic() < deadline, f"{script} did not come true"
+        last: object = None
+        while monotonic() < deadline:
+            try:
+                if last := self.run(script):
+                    return
+            except urllib.error.HTTPError as error:
+                last = json.load(error)["value"]["message"]
+        raise AssertionError(f"{script} did not come true: {last}")
 
     def press(self, keys: str) -> None:
         """Keys, to whatever has the focus."""
