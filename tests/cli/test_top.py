@@ -175,8 +175,12 @@ def test_every_screen_has_a_command_that_prints_the_same() -> None:
         assert screen.command.text().startswith(" ".join(("tq", *words[0].verb))), name
 
 
-@pytest.mark.parametrize("line", ["queues", "workers", "dead", "tasks", "activity", "queue parity"])
-def test_json_and_plain_are_those_of_the_command(frozen: Frozen, line: str) -> None:
+@pytest.mark.parametrize(
+    "place", ["queues", "workers", "dead queue:{failing}", "tasks queue:{waiting}", "activity", "queue {waiting}"]
+)
+def test_json_and_plain_are_those_of_the_command(frozen: Frozen, place: str) -> None:
+    """Of the broker that other tests use as well, only what is frozen."""
+    line = place.format(failing=frozen.failing, waiting=frozen.waiting)
     verb = verb_of(parse_command(line))
     end = verb.index("--") if "--" in verb else len(verb)
     for option, output in (("--json", "json"), ("--plain", "table")):
