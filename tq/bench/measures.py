@@ -16,6 +16,7 @@ from tq.bench.rig import Rig
 from tq.bench.watching import watch
 from tq.client.async_client import AsyncClient
 from tq.client.task import Task
+from tq.model.errors import TqError
 
 RUN_SECONDS_MAX = 600.0
 
@@ -268,7 +269,17 @@ def run_measure(name: str, plan: Plan) -> list[Figure]:
     Raises:
         TqError: a process did not start, or tasks did not run exactly once.
     """
-    return asyncio.run(_run(MEASURES[name], plan))
+    try:
+        return asyncio.run(_run(MEASURES[name], plan))
+    except ExceptionGroup as group:
+        raise _first_told(group) or group from None
+
+
+def _first_told(error: Exception) -> TqError | None:
+    """Of what went wrong for tasks side by side, the first that is meant for the user: the others say the same."""
+    if isinstance(error, ExceptionGroup):
+        return next((told for one in error.exceptions if (told := _first_told(one)) is not None), None)
+    return error if isinstance(error, TqError) else None
 
 
 async def _run(measure: Callable[[Plan], Awaitable[list[Figure]]], plan: Plan) -> list[Figure]:

@@ -44,7 +44,8 @@ def bench(
       submit    one by one and in bulk              drain    a backlog, by 2 worker processes
       run       submitting and running at once      latency  submit to handler, at 100/s
       load      latencies at 10,000/s, broker CPU   memory   of a backlog; restart after kill -9
-      failover  worker killed to task elsewhere    watch   what a live stream costs
+      failover  worker killed to task elsewhere     watch    what a live stream costs
+      rest      submits over HTTP                   grpc     submits and worker streams over gRPC
 
     \b
     Only if named, for they take minutes:
