@@ -160,15 +160,19 @@ class WorkerFacts(NamedTuple):
     note: str
 
 
+def is_silent(seen_at_ms: int, heartbeat_ms: int, now_ms: int) -> bool:
+    """Whether a worker was not heard of for longer than is usual."""
+    return now_ms - seen_at_ms > SILENT_PART * heartbeat_ms
+
+
 def worker_finding(facts: WorkerFacts, heartbeat_ms: int, now_ms: int) -> Finding | None:
     """What is to be said of a worker; None: all is well with it."""
     left = _ago(now_ms, max(now_ms, facts.lost_at_ms))
     holds = f"holds {facts.leases:,} lease{'' if facts.leases == 1 else 's'}"
-    silent_ms = now_ms - facts.seen_at_ms
     if not facts.is_connected:
         code, severity, since_ms = "worker_lost", Severity.ACT, facts.seen_at_ms
         text = f"its connection ended, {holds}; given up in {left}"
-    elif silent_ms > SILENT_PART * heartbeat_ms:
+    elif is_silent(facts.seen_at_ms, heartbeat_ms, now_ms):
         code, severity, since_ms = "worker_silent", Severity.LOOK, facts.seen_at_ms
         text = f"not heard of for {_ago(since_ms, now_ms)}, {holds}; given up in {left}"
     elif facts.note:

@@ -9,6 +9,7 @@ from tq.engine.attention import (
     Verdict,
     WorkerFacts,
     disk_finding,
+    is_silent,
     queue_finding,
     rank,
     worker_finding,
@@ -53,11 +54,14 @@ def _of_disk(ledger: Ledger) -> Finding | None:
 def _of_workers(ledger: Ledger, now_ms: int) -> Iterator[Finding]:
     heartbeat_ms = ledger.settings.broker.worker_heartbeat_interval_secs * 1_000
     for worker in ledger.workers.values():
+        seen_at_ms = max(worker.last_seen_at_ms, worker.excused_at_ms)
+        if worker.session is not None and not worker.note and not is_silent(seen_at_ms, heartbeat_ms, now_ms):
+            continue  # of thousands, nearly all are well: no more is asked of those
         facts = WorkerFacts(
             name=worker.hello.name,
             incarnation=worker.hello.incarnation,
             is_connected=worker.session is not None,
-            seen_at_ms=max(worker.last_seen_at_ms, worker.excused_at_ms),
+            seen_at_ms=seen_at_ms,
             lost_at_ms=worker.lost_at_ms(heartbeat_ms),
             leases=len(worker.leases),
             note=worker.note,
