@@ -6,7 +6,7 @@ export PYTHONDONTWRITEBYTECODE =
 
 CAMPAIGN := $(RUN)/python -m pytest -m campaign -q -s -p no:randomly --timeout 0
 
-.PHONY: demo test check lint types contract proto tests screenshots clean
+.PHONY: demo test check lint types contract proto tests looks screenshots clean
 .PHONY: campaign-kills campaign-workers campaign-disk campaign-fuzz campaign-edges campaign-operations campaign-model
 
 demo: $(VENV)/.runtime  ## real tasks on real input, end to end
@@ -55,6 +55,10 @@ campaign-fuzz: $(VENV)/.dev  ## attacks on a broker's port: FUZZ_SECONDS=120
 
 campaign-model: $(VENV)/.dev  ## the engine beside its model, at random
 	@$(CAMPAIGN) tests/simulation tests/engine
+
+looks: $(VENV)/.dev  ## how the screens look, as the tests have it: read the diff
+	@TQ_RENEW_LOOKS=1 $(RUN)/python -m pytest -q tests/tui/test_looks.py
+	@$(RUN)/python -m pytest -q --snapshot-update tests/tui/test_heroes.py
 
 screenshots: $(VENV)/.dev  ## the pictures in docs/images, six minutes: NAMES="queues task"
 	@$(RUN)/python tools/screenshots.py $(NAMES)

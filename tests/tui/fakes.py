@@ -37,6 +37,11 @@ class FakeFeed:
         self.is_closed = True
         self._queue.put_nowait(None)
 
+    @property
+    def has_more(self) -> bool:
+        """Whether something was pushed that has not been taken yet."""
+        return not self._queue.empty()
+
     def push(self, told: Told) -> None:
         self._queue.put_nowait(told)
 

@@ -1,4 +1,4 @@
-"""Every action for every role and every kind of thing (TUI 4.6.3): the key, the footer, the palette, the help and the
+"""Every action for every role and every kind of thing: the key, the footer, the palette, the help and the
 broker say the same; who may not is refused by the broker all the same; what was done is in the audit."""
 
 import re

@@ -7,12 +7,12 @@ import asyncio
 import signal
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 from textual import work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Input
@@ -22,18 +22,20 @@ from tq.model.errors import InvalidArgument, TqError
 from tq.model.identity import Role
 from tq.model.plain import plain
 from tq.model.watching import Finding, Totals
+from tq.tui import palette
 from tq.tui.acting import Acting
 from tq.tui.actions import ACTIONS, UNDO, Action, Target, why_not
 from tq.tui.commandline import HOME, Place, completions, parse_command
 from tq.tui.feed import Connected, Disconnected, Feed, Frame, Greeting, Noted, Refused
 from tq.tui.figures import count
+from tq.tui.filters import last_filters
 from tq.tui.glyphs import ASCII, Glyphs
 from tq.tui.link import Link
 from tq.tui.mirror import Changed, Mirror
 from tq.tui.places import MODES, OPENS
 from tq.tui.screens.base import TopScreen
 from tq.tui.screens.help import HelpScreen
-from tq.tui.theme import ASCII_CSS, DARK, NAMES, OWN
+from tq.tui.theme import ASCII_CSS, DARK, OWN
 from tq.tui.widgets.fields import InOrder
 from tq.tui.widgets.footer import Footer
 from tq.tui.widgets.header import LIVE, LOST, PAUSED, STALE, Header, Status, Tab
@@ -162,7 +164,7 @@ class TopApp(App[None]):
         async for told in self.feed.told():
             match told:
                 case Frame():
-                    self._show(self.mirror.apply(told.changes, told.at_ms, self._clock()))
+                    self.show(self.mirror.apply(told.changes, told.at_ms, self._clock()))
                 case Connected():
                     self.greeting, self.lost = told.greeting, ""
                     self.draw_header()
@@ -214,26 +216,26 @@ class TopApp(App[None]):
         """Scopes of a screen of which nothing came yet."""
         return {*ALWAYS, *screen.scopes} - set(self.mirror.scopes)
 
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """What becomes of each line at last."""
+        return [*super().get_line_filters(), *last_filters(self.look.glyphs, no_color=self.no_color)]
+
     def enter(self, screen: TopScreen) -> None:
         """A screen came on top."""
-        self._watch(screen)
+        self.rewatch()
         self.mirror.forget((*ALWAYS, *screen.scopes, *self.feed.facts().kept))
-        screen.draw(self.mirror, {scope: self._all_of(scope) for scope in (*ALWAYS, *screen.scopes)})
+        known = {scope: dict(self.mirror.rows(scope)) for scope in (*ALWAYS, *screen.scopes)}
+        screen.draw(self.mirror, {scope: Changed(True, rows, []) for scope, rows in known.items()})
         screen.say()
         self.draw_header()
 
-    def _all_of(self, scope: str) -> Changed:
-        return Changed(True, dict(self.mirror.rows(scope)), [])
-
-    def _watch(self, screen: TopScreen | None) -> None:
-        hz = 0.0 if self._is_paused else min(self._hz, BLURRED_HZ) if self._is_blurred else self._hz
-        self.feed.watch((*ALWAYS, *(screen.scopes if screen is not None else ())), hz)
-
     def rewatch(self) -> None:
         """What the screen needs has changed, or how often."""
-        self._watch(self.here)
+        hz = 0.0 if self._is_paused else min(self._hz, BLURRED_HZ) if self._is_blurred else self._hz
+        self.feed.watch((*ALWAYS, *(self.here.scopes if self.here is not None else ())), hz)
 
-    def _show(self, changes: Mapping[str, Changed]) -> None:
+    def show(self, changes: Mapping[str, Changed]) -> None:
+        """Draw what has changed; nothing in the stream may have, but the size of the screen."""
         screen = self.here
         if screen is not None and screen.is_mounted:
             with self.batch_update(), screen.drawing():
@@ -246,9 +248,9 @@ class TopApp(App[None]):
             if self.client is not None and not self._is_blurred and self.link.is_due(self._clock()):
                 self._measure_link(self.client)
             self.draw_header()
-        if self.here is not None and self.here.is_mounted:
-            with self.here.drawing():
-                self.here.tell_time()
+        if (screen := self.here) is not None and screen.is_mounted:
+            with screen.drawing():
+                screen.tell_time()
 
     @work(exclusive=True, group="link", exit_on_error=False)
     async def _measure_link(self, client: AsyncClient) -> None:
@@ -490,16 +492,8 @@ class TopApp(App[None]):
         self.push_screen(make(place.argument))
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """The palette: what can be done here, places and themes. Nothing that writes a file where the application runs
-        (Textual's own "Screenshot" does, and behind a door that is the server)."""
-        for action, why in screen.refusals().items() if isinstance(screen, TopScreen) else ():
-            how = f"key {action.key}{f'   ({why})' if why else ''}"
-            yield SystemCommand(action.label.capitalize(), how, partial(self.action_act, action.id))
-        for number, mode in enumerate(MODES, start=1):
-            yield SystemCommand(mode.capitalize(), f"key {number}", lambda mode=mode: self.action_mode(mode))
-        for name in NAMES:
-            yield SystemCommand(f"Theme {name}", "how it looks", lambda name=name: setattr(self, "theme", name))
-        yield SystemCommand("Quit", "key q", self.leave)
+        """What the palette offers."""
+        return palette.commands(self, screen)
 
 
 _KEYS = {":": "colon", "?": "question_mark", "/": "slash", "Ent": "enter", "Spc": "space"}

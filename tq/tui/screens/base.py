@@ -152,6 +152,11 @@ class TopScreen(Screen[None]):
         self.top.enter(self)
         self.has_begun = True
 
+    def on_resize(self) -> None:
+        """Other lines fit now; the next frame may be far, in a lost connection or a recording that stands still."""
+        if self.has_begun:
+            self.top.show({})
+
     def say(self, hints: Sequence[Hint] = ()) -> None:
         """Draw the footer: how to go in and to mark, what can be done here and now, then the other ways to look."""
         acting = [Hint(action.key, action.label, why) for action, why in self.refusals().items()]

@@ -44,6 +44,8 @@ WIDE = 100
 """A screen with fewer columns does not say how the ready tasks lie over the tiers."""
 SPARK_LABEL = 12
 SPARK_REFRESH_MS = 2_000
+HISTORY_LINES, LOW_LINES = 20, 16
+"""A screen with fewer has no history; one with fewer still leaves its lines to tasks, but for what is wrong."""
 
 
 def stats_lines(stats: QueueStats, now_ms: int, width: int) -> list[Cell]:
@@ -110,7 +112,7 @@ class QueueScreen(TasksScreen):
         self._tab = 0
         super().__init__(self._selector())
         self._sort_for_tab()
-        self._points: Sequence[HistoryPoint] = ()
+        self._points: Sequence[HistoryPoint] | None = None
         self._drawn_at_ms = 0
 
     def _selector(self) -> str:
@@ -161,7 +163,10 @@ class QueueScreen(TasksScreen):
         super().draw(mirror, changes)
         stats = next(iter(mirror.rows(self.scopes[0]).values()), None)
         if isinstance(stats, QueueStats):
-            self.query_one("#stats", Lines).show(stats_lines(stats, self.top.now_ms, self.size.width))
+            lines = stats_lines(stats, self.top.now_ms, self.size.width)
+            is_low = self.size.height < LOW_LINES
+            self.query_one("#stats", Lines).show([lines[0], *lines[2:]] if is_low else lines)
+        self._draw_history()
         if self.top.now_ms - self._drawn_at_ms > SPARK_REFRESH_MS:
             self._drawn_at_ms = self.top.now_ms
             self._look_back()
@@ -169,15 +174,22 @@ class QueueScreen(TasksScreen):
     @fetching("history")
     async def _look_back(self) -> None:
         client = self.top.client
-        if client is None or self.size.height < 20:
+        if client is None or self.size.height < HISTORY_LINES:
             return
         try:
             histories = await client.history(self.queue)
         except TqError as error:
             self.top.report(error)
             return
-        points = histories.get(self.queue, [])
-        lines = history_lines(points, self.top.now_ms, self.size.width, self.top.look.glyphs)
+        self._points = histories.get(self.queue, [])
+        self._draw_history()
+
+    def _draw_history(self) -> None:
+        """As far as there is room for it."""
+        width, height = self.size
+        points, lines = self._points, list[Cell]()
+        if points is not None and height >= HISTORY_LINES:
+            lines = history_lines(points, self.top.now_ms, width, self.top.look.glyphs)
         self.query_one("#history", Lines).show(lines)
 
     def action_tab(self, steps: int) -> None:

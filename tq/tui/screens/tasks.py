@@ -283,6 +283,7 @@ class TasksScreen(ListScreen[TaskSummary]):
         """Nothing of the stream: rows are as of the moment of the search."""
         del mirror, changes
         self.say_count()
+        self.table.tell_time()  # the first frame brings the broker's clock, which may be after the rows
 
     def on_vtable_moved(self) -> None:
         """Fetch more when the end comes near. Textual calls the handler of ListScreen as well."""

@@ -137,6 +137,7 @@ class WorkerScreen(ListScreen[HeldTask]):
     def draw(self, mirror: Mirror, changes: Mapping[str, Changed]) -> None:
         """Ask again, once a second at most."""
         del mirror, changes
+        self.say_count(self._left_out)
         if self.top.now_ms - self._asked_at_ms >= REFRESH_MS:
             self._asked_at_ms = self.top.now_ms
             self._ask()
