@@ -1,8 +1,7 @@
 """From a key to what the broker did, over a real broker: only what was seen and agreed to is hit."""
 
 import asyncio
-import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -18,23 +17,6 @@ from tq.tui.acting import STALE, queue_term
 from tq.tui.commandline import Place
 from tq.tui.screens.confirm import Confirm
 from tq.tui.screens.listing import ListScreen
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealBroker]:
-    with real_broker(tmp_path_factory.mktemp("data")) as running:
-        yield running
-
-
-@pytest.fixture
-async def client(broker: RealBroker) -> AsyncIterator[AsyncClient]:
-    async with AsyncClient(broker.address) as opened:
-        yield opened
-
-
-@pytest.fixture
-def queue() -> str:
-    return f"q{secrets.token_hex(4)}"
 
 
 async def states(client: AsyncClient, ids: list[str]) -> list[str]:

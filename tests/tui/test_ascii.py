@@ -1,11 +1,8 @@
 """Where the terminal has no Unicode, nothing on the screen is more than ASCII: tables, dialogs, notes, the palette."""
 
-from collections.abc import Iterator
-
-import pytest
 from textual.command import CommandPalette
 
-from tests.client.real import RealBroker, real_broker
+from tests.client.real import RealBroker
 from tests.tui.dumps import lines
 from tests.tui.live import Seat, dashboard, dead_letters
 from tq.tui.commandline import Place
@@ -14,12 +11,6 @@ from tq.tui.screens.edit import Edit
 from tq.tui.screens.leave import Leave
 
 QUEUE = "letters"
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealBroker]:
-    with real_broker(tmp_path_factory.mktemp("data")) as running:
-        yield running
 
 
 def _beyond_ascii(seat: Seat) -> list[str]:

@@ -3,14 +3,14 @@ broker say the same; who may not is refused by the broker all the same; what was
 
 import re
 import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from itertools import product
 from typing import Any, NamedTuple
 
 import pytest
 
-from tests.client.real import RealBroker, real_broker
+from tests.client.real import RealBroker
 from tests.tui.dumps import lines
 from tests.tui.live import ScriptedWorker, Seat, dashboard, dead_letters
 from tq.client.async_client import AsyncClient
@@ -63,12 +63,6 @@ class Thing(NamedTuple):
             DRAIN: [lambda to: to.drain_worker(self.name)],
             UNDO: [lambda to: to.undo(self.name)],
         }[action]
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealBroker]:
-    with real_broker(tmp_path_factory.mktemp("data")) as running:
-        yield running
 
 
 @pytest.fixture

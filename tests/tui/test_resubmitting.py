@@ -1,6 +1,5 @@
 """A task is corrected on the screen, checked against what its handler takes, shown as a diff, and submitted as new."""
 
-import secrets
 import stat
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -11,7 +10,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
-from tests.client.real import RealBroker, real_broker
+from tests.client.real import RealBroker
 from tests.tui.dumps import text
 from tests.tui.live import ScriptedWorker, Seat, dashboard, dead_letters
 from tq.app.codec import ARGUMENTS, encode
@@ -26,23 +25,6 @@ from tq.tui.screens.edit import Edit
 from tq.tui.screens.listing import ListScreen
 
 SIGNATURE = TaskSignature("send", [Parameter("user_id", ["int"]), Parameter("mail", ["str"])])
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealBroker]:
-    with real_broker(tmp_path_factory.mktemp("data")) as running:
-        yield running
-
-
-@pytest.fixture
-async def client(broker: RealBroker) -> AsyncIterator[AsyncClient]:
-    async with AsyncClient(broker.address) as opened:
-        yield opened
-
-
-@pytest.fixture
-def queue() -> str:
-    return f"q{secrets.token_hex(4)}"
 
 
 @pytest.fixture

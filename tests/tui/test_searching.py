@@ -1,12 +1,11 @@
 """Tasks by selector, in a broker with many others: what is rare is found, however far behind it lies."""
 
 import secrets
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
 
-from tests.client.real import RealBroker, real_broker
+from tests.client.real import RealBroker
 from tests.tui.dumps import text
 from tests.tui.live import dashboard
 from tq.client.async_client import AsyncClient
@@ -24,12 +23,6 @@ class Crowd(NamedTuple):
     queue: str
     first: str
     last: str
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealBroker]:
-    with real_broker(tmp_path_factory.mktemp("data")) as running:
-        yield running
 
 
 @pytest.fixture

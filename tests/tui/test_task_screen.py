@@ -1,34 +1,16 @@
 """The screen of a task over a real broker: it follows what the task does, and leads to where it came from."""
 
-import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.client.real import RealBroker, real_broker
+from tests.client.real import RealBroker
 from tests.tui.dumps import text
 from tests.tui.live import ScriptedWorker, Seat, dashboard, dead_letters
 from tq.client.async_client import AsyncClient
 from tq.client.task import Task
 from tq.model.identity import Role
 from tq.tui.commandline import Place
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealBroker]:
-    with real_broker(tmp_path_factory.mktemp("data")) as running:
-        yield running
-
-
-@pytest.fixture
-async def client(broker: RealBroker) -> AsyncIterator[AsyncClient]:
-    async with AsyncClient(broker.address) as opened:
-        yield opened
-
-
-@pytest.fixture
-def queue() -> str:
-    return f"q{secrets.token_hex(4)}"
 
 
 @pytest.fixture
