@@ -44,6 +44,7 @@ from tq.model.replies import (
 )
 from tq.protocol.codec import PROTOCOL_VERSION, decode_from_broker, encode_frame, to_error
 from tq.protocol.frames import FrameReader
+from tq.protocol.keep_alive import keep_alive
 
 REPLY_BYTES_MAX = 256 << 20
 """The largest frame read: as much as `broker.max_frame_bytes` can be set to. Any text protocol announces more."""
@@ -52,8 +53,8 @@ SILENCE_SECONDS_MAX = 30.0
 """A broker that owes an answer and has sent nothing for this long is taken for dead."""
 
 _SILENCE_CHECKS = 6
-# After 30 s without a byte, three probes 10 s apart; sent bytes may be unacknowledged for 30 s (in ms).
-_KEEP_ALIVE = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 30_000))
+# One who waits an hour for a result sends nothing, and must hear of a host that vanished.
+_UNACKNOWLEDGED_MS_MAX = 30_000
 _ERRNO = re.compile(r"\[Errno (\d+)\]")
 _CLOSE_SECONDS_MAX = 5.0
 _UNSENT_BYTES_MAX = 16 << 10
@@ -247,7 +248,7 @@ class Connection(asyncio.Protocol):
         """The socket is connected."""
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(_WRITE_BUFFER_BYTES_MAX)
-        _keep_alive(transport.get_extra_info("socket"))
+        keep_alive(transport.get_extra_info("socket"), unacknowledged_ms=_UNACKNOWLEDGED_MS_MAX)
         self._silence_timer = self._loop.call_later(SILENCE_SECONDS_MAX / _SILENCE_CHECKS, self._check_silence)
 
     def data_received(self, data: bytes) -> None:
@@ -407,17 +408,6 @@ class Connection(asyncio.Protocol):
         if self._reason is None:
             return ConnectionLost(f"the connection to {self.address} was closed by this side")
         return type(self._reason)(self._reason.message, hint=self._reason.hint)
-
-
-def _keep_alive(sock: socket.socket) -> None:
-    """Have the kernel find out about a host that vanished, for one who waits an hour for a result sends nothing."""
-    if sock.family == socket.AF_UNIX:
-        return
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in _KEEP_ALIVE:
-        option = getattr(socket, name, None)  # not on every system
-        if option is not None:
-            sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _in_words(cause: OSError) -> str:

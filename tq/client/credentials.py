@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Mapping
 from pathlib import Path
 
+from tq.config.pem import no_password, why_unusable
 from tq.config.profiles import read_token
 from tq.model.errors import ConfigInvalid
 
@@ -44,13 +45,13 @@ def client_context(environment: Mapping[str, str] | None = None) -> ssl.SSLConte
     try:
         context = ssl.create_default_context(cafile=ca)
     except OSError as cause:  # an SSLError is one
-        raise ConfigInvalid(f"{TLS_CA}: {ca}: {_reason(cause)}", hint="it is a PEM file of certificates") from None
+        raise ConfigInvalid(f"{TLS_CA}: {ca}: {why_unusable(cause)}", hint="it is a PEM file of certificates") from None
     if cert:
         try:
-            context.load_cert_chain(cert, environment.get(TLS_KEY) or None, password=_no_password)
+            context.load_cert_chain(cert, environment.get(TLS_KEY) or None, password=no_password)
         except OSError as cause:
             raise ConfigInvalid(
-                f"{TLS_CERT}: {cert}: {_reason(cause)}",
+                f"{TLS_CERT}: {cert}: {why_unusable(cause)}",
                 hint=f"it and {TLS_KEY} are PEM files, and the key has no password",
             ) from None
     return context
@@ -66,14 +67,3 @@ def in_words(cause: ssl.SSLError) -> tuple[str, str]:
     if cause.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"):
         return "it does not speak TLS", "try tcp:// instead of tls://"
     return f"TLS failed: {(cause.reason or str(cause)).lower().replace('_', ' ')}", "look at the certificates"
-
-
-def _no_password() -> str:
-    """Instead of OpenSSL's question at the terminal."""
-    return ""
-
-
-def _reason(cause: OSError) -> str:
-    if isinstance(cause, ssl.SSLError):
-        return f"not a PEM file of the kind that is needed ({cause.reason or cause})"
-    return cause.strerror or str(cause)

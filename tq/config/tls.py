@@ -5,6 +5,7 @@ from pathlib import Path
 
 from structlog.typing import FilteringBoundLogger
 
+from tq.config.pem import no_password, why_unusable
 from tq.model.errors import ConfigInvalid
 from tq.model.settings import BrokerSettings
 
@@ -25,7 +26,7 @@ class Tls:
             try:
                 self.context.load_verify_locations(broker.tls_client_ca)
             except OSError as cause:  # an SSLError is one
-                raise ConfigInvalid(f"broker.tls_client_ca {broker.tls_client_ca}: {_reason(cause)}") from None
+                raise ConfigInvalid(f"broker.tls_client_ca {broker.tls_client_ca}: {why_unusable(cause)}") from None
             # Not required: who has no certificate may show a token.
             self.context.verify_mode = ssl.CERT_OPTIONAL
 
@@ -57,10 +58,10 @@ class Tls:
 
     def _load(self, context: ssl.SSLContext) -> None:
         try:
-            context.load_cert_chain(self._cert, self._key, password=_no_password)
+            context.load_cert_chain(self._cert, self._key, password=no_password)
         except OSError as cause:  # an SSLError is one
             raise ConfigInvalid(
-                f"broker.tls_cert {self._cert} with tls_key {self._key}: {_reason(cause)}",
+                f"broker.tls_cert {self._cert} with tls_key {self._key}: {why_unusable(cause)}",
                 hint="both are PEM files, and the key has no password",
             ) from None
 
@@ -69,14 +70,3 @@ def _new_context() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
-
-
-def _no_password() -> str:
-    """Instead of OpenSSL's question at the terminal."""
-    return ""
-
-
-def _reason(cause: OSError) -> str:
-    if isinstance(cause, ssl.SSLError):
-        return f"not a PEM file of the kind that is needed ({cause.reason or cause})"
-    return cause.strerror or str(cause)

@@ -5,7 +5,6 @@ a request beyond the request.
 """
 
 import asyncio
-import socket
 from typing import cast
 
 import msgspec
@@ -22,6 +21,7 @@ from tq.model.errors import (
 from tq.model.replies import ErrorReply, FromBroker, Push
 from tq.protocol.codec import PROTOCOL_VERSION, decode_request, encode_frame, to_reply
 from tq.protocol.frames import HEADER, HEADER_BYTES, FrameReader
+from tq.protocol.keep_alive import keep_alive
 from tq.server.access import NOBODY, Peer, peer_of
 from tq.server.loop import BrokerLoop
 from tq.server.ports import Taken
@@ -160,7 +160,7 @@ class Connection(asyncio.Protocol):
         owner.admitted.add(self)
         self.peer = peer_of(transport)
         self._transport.set_write_buffer_limits(WRITE_HIGH_WATER_BYTES, WRITE_HIGH_WATER_BYTES // 2)
-        _keep_alive(transport.get_extra_info("socket"))
+        keep_alive(transport.get_extra_info("socket"))
         self._timer = self._loop.call_later(self._limits.hello, self._refuse_silent)
         self._log.debug("connection_opened", session=self.session_id, origin=self.peer.origin)
         self._broker.add(self)
@@ -377,14 +377,3 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
         else:
             self._transport.pause_reading()
-
-
-def _keep_alive(sock: socket.socket) -> None:
-    """Have the kernel find out about hosts that vanished: 30 s idle, then three probes 10 s apart."""
-    if sock.family not in (socket.AF_INET, socket.AF_INET6):
-        return
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 60_000)):
-        option = getattr(socket, name, None)  # not on every system
-        if option is not None:
-            sock.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -5,7 +5,6 @@ read.
 """
 
 import asyncio
-import socket
 from functools import partial
 from typing import Any
 
@@ -21,6 +20,7 @@ from tq.edges.rest.callers import CERTIFICATE_NAMES
 from tq.edges.rest.problems import PROBLEM_JSON, RETRY_AFTER_SECONDS, document_of
 from tq.model.errors import PayloadTooLarge, ProtocolViolation, TimedOut, TooManyConnections, TqError
 from tq.model.peers import names_of
+from tq.protocol.keep_alive import keep_alive
 
 HEAD_BYTES_MAX = 32 << 10
 """The first line and the headers of a request."""
@@ -68,7 +68,9 @@ class BoundedHttp(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket was accepted, and TLS stands."""
         super().connection_made(transport)  # type: ignore[arg-type]
-        _keep_alive(transport.get_extra_info("socket"))
+        sock = transport.get_extra_info("socket")
+        if sock is not None:
+            keep_alive(sock)
         self._certificate_names = names_of(transport.get_extra_info("peercert") or {})
         if len(self.connections) > self._limits.connections_max:
             limit = self._limits.connections_max
@@ -229,14 +231,3 @@ def _raw_answer(error: TqError, status: int) -> bytes:
     if status in (429, 503):
         head += f"retry-after: {RETRY_AFTER_SECONDS}\r\n"
     return head.encode() + b"\r\n" + body
-
-
-def _keep_alive(sock: socket.socket | None) -> None:
-    """Have the kernel find out about hosts that vanished: 30 s idle, then three probes 10 s apart."""
-    if sock is None:
-        return
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 60_000)):
-        option = getattr(socket, name, None)  # not on every system
-        if option is not None:
-            sock.setsockopt(socket.IPPROTO_TCP, option, value)
