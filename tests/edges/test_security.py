@@ -49,6 +49,7 @@ def test_without_a_good_token_there_is_nothing_to_see(broker: EdgeBroker, token:
             refused = rest.get(path)
             assert code(refused) == (401, "ACCESS_DENIED")
             assert refused.headers["www-authenticate"].startswith("Bearer")
+            assert "Authorization: Bearer tq_" in refused.json()["hint"]
         assert rest.get("/health/live").status_code == 200
 
 
@@ -77,8 +78,10 @@ def test_a_token_that_is_revoked_ends_what_its_bearer_waits_for_and_watches(brok
             problem = next(line for line in lines if line.startswith("data") and '"code"' in line)
         waiting.join(30)
 
-        assert json.loads(problem.partition(":")[2])["code"] == "ACCESS_DENIED"
-        assert waited[0][1] == "ACCESS_DENIED"
+        told = json.loads(problem.partition(":")[2])
+        assert (told["status"], told["code"]) == (401, "ACCESS_DENIED")
+        assert "Authorization: Bearer tq_" in told["hint"]
+        assert waited[0] == (401, "ACCESS_DENIED")
         assert code(rest.get("/tasks"))[0] == 401
 
 

@@ -214,7 +214,10 @@ async def test_an_ended_task_is_submitted_again_with_what_is_given(edge: Edge) -
 async def test_a_token_that_is_none_is_unauthenticated(edge: Edge) -> None:
     for value in ("Bearer tq_no", "Basic abc", ""):
         call = edge.stubs.Tasks.Get(pb.TaskId(id=UNKNOWN), metadata=(("authorization", value),))
-        assert await failing(call) == (grpc.StatusCode.UNAUTHENTICATED, "ACCESS_DENIED")
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call
+        assert shown(caught.value)[:2] == (grpc.StatusCode.UNAUTHENTICATED, "ACCESS_DENIED")
+        assert "authorization: Bearer tq_" in shown(caught.value)[2].metadata["hint"]
 
 
 async def test_a_role_that_is_not_enough_is_denied(edge: Edge) -> None:

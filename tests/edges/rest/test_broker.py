@@ -66,6 +66,9 @@ def test_credentials_that_are_none_are_refused_with_how_to_show_them(rest: httpx
 
     assert code_of(basic) == code_of(unknown) == (401, "ACCESS_DENIED")
     assert basic.headers["www-authenticate"] == 'Bearer realm="tq"'
+    for refused in (basic, unknown):
+        assert "Authorization: Bearer tq_" in refused.json()["hint"]
+        assert "TQ_TOKEN" not in refused.text
     assert "a" * 43 not in unknown.text
 
 
@@ -79,11 +82,23 @@ def test_the_document_has_every_route_and_every_reference_in_it_leads_somewhere(
     text = httpx.get(f"{str(rest.base_url).removesuffix('/api/v1/')}/schema/openapi.json").text
     document = json.loads(text)
 
-    documented = {operation["operationId"] for methods in document["paths"].values() for operation in methods.values()}
+    operations = {
+        operation["operationId"]: operation for methods in document["paths"].values() for operation in methods.values()
+    }
+    heads = {f"{handler.operation_id}_head" for handler in ROUTES if "GET" in handler.http_methods}
     referred = {part.split('"')[0] for part in text.split('"$ref":"#/components/schemas/')[1:]}
     assert document["openapi"] == "3.1.0"
-    assert documented == {handler.operation_id for handler in ROUTES}
+    assert set(operations) == {handler.operation_id for handler in ROUTES} | heads
+    assert all({"408", "431"} <= set(operation["responses"]) for operation in operations.values())
+    assert not [name for name in heads if any("content" in each for each in operations[name]["responses"].values())]
     assert referred <= set(document["components"]["schemas"])
+
+
+def test_head_of_a_stream_is_answered_and_the_connection_goes_on(rest: httpx.Client) -> None:
+    head = rest.head("/watch", params={"scope": "totals"}, timeout=10)
+
+    assert (head.status_code, head.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+    assert rest.get("/health", timeout=10).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/health", "/stats", "/nothing"])

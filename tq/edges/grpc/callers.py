@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from tq.edges.gateway import Caller
-from tq.model.errors import AccessDenied
+from tq.edges.grpc.errors import Unauthenticated
 from tq.model.peers import is_loopback
 
 _NAMES = ("peer_dns", "peer_uri", "peer_email")  # what counts on the native port: no addresses, no common name
@@ -16,7 +16,7 @@ def caller_of(context: Any) -> Caller:
     """The caller of a call.
 
     Raises:
-        AccessDenied: the metadata `authorization` is there and no bearer token.
+        Unauthenticated: the metadata `authorization` is there and no bearer token.
     """
     token = ""
     for key, value in context.invocation_metadata() or ():
@@ -30,9 +30,7 @@ def caller_of(context: Any) -> Caller:
 def _bearer(header: str) -> str:
     scheme, _, token = header.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
-        raise AccessDenied(
-            "the metadata authorization is not a bearer token", hint="such as authorization: Bearer tq_..."
-        )
+        raise Unauthenticated("the metadata authorization is not a bearer token")
     return token.strip()
 
 

@@ -192,7 +192,7 @@ class Calls:
         except AccessDenied as error:
             if is_in:
                 raise
-            raise Unauthenticated(error.message, hint=error.hint) from None
+            raise Unauthenticated(error.message) from None
 
 
 async def _give(messages: AsyncIterator[Any], context: Any) -> None:

@@ -22,7 +22,17 @@ log = logging.getLogger("tq.edges")
 
 
 class Unauthenticated(AccessDenied):
-    """The greeting was refused: other credentials may help, which PERMISSION_DENIED would not say."""
+    """The greeting was refused: other credentials may help, which PERMISSION_DENIED would not say.
+
+    The hint is that of gRPC, for the broker's own is about its clients, and their environment.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(
+            message,
+            hint='show a token in the metadata: "authorization: Bearer tq_..."; '
+            "an admin makes one: tq token create NAME --role ROLE",
+        )
 
 
 def status_of(error: TqError) -> grpc.StatusCode:

@@ -45,7 +45,7 @@ async def work(talk: Talk) -> None:
     try:
         connection = await talk.gateway.connect(caller, hello, desk.on_push)
     except AccessDenied as error:
-        raise Unauthenticated(error.message, hint=error.hint) from None
+        raise Unauthenticated(error.message) from None
     try:
         await desk.serve(connection, first)
     except* TqError as errors:

@@ -34,7 +34,7 @@ def caller_of(request: Request[Any, Any, Any]) -> Caller:
     header = request.headers.get("authorization", "")
     scheme, _, token = header.partition(" ")
     if header and (scheme.lower() != "bearer" or not token.strip()):
-        raise Unauthenticated("Authorization is not a bearer token", hint='such as "Authorization: Bearer tq_..."')
+        raise Unauthenticated("Authorization is not a bearer token")
     origin = request.client.host if request.client is not None else ""
     scope: dict[str, Any] = request.scope  # type: ignore[assignment]
     return Caller(token.strip(), origin, is_loopback(origin), scope.get(CERTIFICATE_NAMES, ()))
@@ -63,7 +63,7 @@ def _knowing_nobody() -> Iterator[None]:
     try:
         yield
     except AccessDenied as error:
-        raise Unauthenticated(error.message, hint=error.hint) from None
+        raise Unauthenticated(error.message) from None
 
 
 async def _is_refused(client: AsyncClient) -> bool:

@@ -14,10 +14,10 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from tq.client.watching import Stream, Update, parse_scopes
 from tq.edges.rest.answers import encode
 from tq.edges.rest.callers import Connected
-from tq.edges.rest.problems import document_of
-from tq.edges.rest.routing import Gives, route
+from tq.edges.rest.problems import Unauthenticated, document_of
+from tq.edges.rest.routing import Gives, route, wants_body
 from tq.edges.rest.streams import Streams
-from tq.model.errors import TimedOut, TqError
+from tq.model.errors import AccessDenied, TimedOut, TqError
 from tq.model.watching import HZ_MAX, SCOPES_MAX
 from tq.views.records import update_record
 
@@ -114,16 +114,22 @@ class EventStream(Response[Any]):
         """The application that sends it."""
         path = request.url.path
 
-        async def send_all(_scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_all(scope: Scope, receive: Receive, send: Send) -> None:
             try:
-                await self._send_all(path, receive, send)
+                await self._send_head(send)
+                if wants_body(scope):
+                    await self._send_events(path, receive, send)
+                with suppress(OSError):
+                    await send({"type": "http.response.body", "body": b"", "more_body": False})
+            except TimeoutError:
+                return  # a caller that does not read; the connection is cut, for the answer never ends
             finally:
                 self._streams.leave()
                 await self._stream.close()
 
         return send_all
 
-    async def _send_all(self, path: str, receive: Receive, send: Send) -> None:
+    async def _send_head(self, send: Send) -> None:
         headers = [
             (b"content-type", b"text/event-stream; charset=utf-8"),
             (b"cache-control", b"no-store"),
@@ -131,18 +137,16 @@ class EventStream(Response[Any]):
             (b"x-accel-buffering", b"no"),  # nginx would keep events back
         ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
+
+    async def _send_events(self, path: str, receive: Receive, send: Send) -> None:
         await self._send(send, b"retry: %d\n\n" % RETRY_MS + self._event(self._first))
         leaving = asyncio.create_task(_gone(receive), name="watch: caller")
         ending = asyncio.create_task(self._streams.ending.wait(), name="watch: end")
         try:
             await self._follow(path, send, leaving, ending)
-        except TimeoutError:
-            return  # a caller that does not read; the connection is cut, for the answer never ends
         finally:
             leaving.cancel()
             ending.cancel()
-        with suppress(OSError):
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _follow(self, path: str, send: Send, *ends: "asyncio.Task[Any]") -> None:
         coming: asyncio.Task[Update] | None = None
@@ -158,7 +162,9 @@ class EventStream(Response[Any]):
                 await self._send(send, self._event(update))
         except TqError as error:
             coming = None
-            await self._send(send, event("problem", encode(document_of(error, path))))
+            # What was let in and is refused now is its caller, whose access has ended.
+            told = Unauthenticated(error.message) if isinstance(error, AccessDenied) else error
+            await self._send(send, event("problem", encode(document_of(told, path))))
         finally:
             if coming is not None:
                 coming.cancel()

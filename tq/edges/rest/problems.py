@@ -22,7 +22,16 @@ HTTP_CODES = {404: "ROUTE_NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 406: "NOT_ACCEP
 
 
 class Unauthenticated(AccessDenied):
-    """Nobody is known by what the caller shows; the broker refused the greeting."""
+    """Nobody is known by what the caller shows; the broker refused the greeting.
+
+    The hint is that of HTTP, for the broker's own is about its clients, and their environment.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(
+            message,
+            hint='show a token: "Authorization: Bearer tq_..."; an admin makes one: tq token create NAME --role ROLE',
+        )
 
 
 def mark_unknown(request: Request[Any, Any, Any]) -> None:
@@ -30,9 +39,13 @@ def mark_unknown(request: Request[Any, Any, Any]) -> None:
     request.scope[_UNKNOWN] = True  # type: ignore[literal-required]
 
 
-def _is_unknown(request: Request[Any, Any, Any], error: AccessDenied) -> bool:
+def _is_unknown(request: Request[Any, Any, Any]) -> bool:
     """Whether other credentials could help: there are none, or it was they that were refused."""
-    return isinstance(error, Unauthenticated) or _UNKNOWN in request.scope or "authorization" not in request.headers
+    return _UNKNOWN in request.scope or "authorization" not in request.headers
+
+
+def _status_of(error: TqError) -> int:
+    return (UNAUTHENTICATED if isinstance(error, Unauthenticated) else of_error(error)).http
 
 
 def _problem(document: object, status: int, headers: dict[str, str]) -> Response[Any]:
@@ -54,7 +67,7 @@ def document_of(error: TqError, instance: str, status: int = 0) -> dict[str, obj
     return {
         "type": f"{TYPE_BASE}{error.code}",
         "title": title_of(type(error)),
-        "status": status or of_error(error).http,
+        "status": status or _status_of(error),
         "detail": error.message,
         "code": error.code,
         "hint": error.hint,
@@ -65,13 +78,13 @@ def document_of(error: TqError, instance: str, status: int = 0) -> dict[str, obj
 def of_tq_error(request: Request[Any, Any, Any], error: TqError) -> Response[Any]:
     """What tq raises on purpose."""
     headers: dict[str, str] = {}
-    status = of_error(error).http
-    if isinstance(error, AccessDenied) and _is_unknown(request, error):
-        status = UNAUTHENTICATED.http
+    if isinstance(error, AccessDenied) and _is_unknown(request):
+        error = Unauthenticated(error.message)
+    if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = 'Bearer realm="tq"'
     elif error.kind in (Kind.EXHAUSTED, Kind.UNAVAILABLE):
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    return _problem(document_of(error, request.url.path, status), status, headers)
+    return _problem(document_of(error, request.url.path), _status_of(error), headers)
 
 
 def of_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:

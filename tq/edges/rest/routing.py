@@ -25,6 +25,7 @@ BYTES = "application/octet-stream"
 GIVEN = {"request", "client", "gateway", "body", "state", "return"}
 """Parameters of handlers that are no parameters of the route."""
 
+_IS_HEAD = "tq.is_head"
 _SLASH = re.compile("%2f", re.IGNORECASE)
 _STAND_IN = "\ue000"  # for private use: in no name, see tq/model/names.py
 
@@ -63,7 +64,8 @@ def route(
 
     Args:
         gives: answers by status, that of the usual case first.
-        refuses: statuses of problem documents beside those that any route may have (400, 401, 403, 429, 500, 502, 503).
+        refuses: statuses of problem documents beside those that any route may have (400, 401, 403, 408, 429, 431, 500,
+            502, 503).
         takes: the type of the JSON body; None: it takes none.
         tag: the subject under which /schema lists it.
         is_open: answered without asking who calls.
@@ -149,9 +151,14 @@ def as_get(scope: Scope) -> Scope:
     """A HEAD as the GET whose answer it wants, without the body: the server leaves that out by its own scope."""
     if scope.get("method") != "HEAD":
         return scope
-    got: Any = {**scope, "method": "GET"}
+    got: Any = {**scope, "method": "GET", _IS_HEAD: True}
     same: Scope = got
     return same
+
+
+def wants_body(scope: Scope) -> bool:
+    """Whether there is anything to come after the headers: an answer without an end would have none for a HEAD."""
+    return _IS_HEAD not in scope
 
 
 def named(part: str) -> str:

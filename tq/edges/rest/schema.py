@@ -17,24 +17,26 @@ from tq.edges.rest.routing import GIVEN, JSON, Gives, split
 
 _REF = "#/components/schemas/{name}"
 _PATH_PARAMETER = re.compile(r"\{(\w+):\w+\}")
-_OPEN_REFUSALS = (400, 429, 500, 503)
+_OPEN_REFUSALS = (400, 408, 429, 431, 500, 503)
 _REFUSALS = {
     400: "The request is wrong, and will stay wrong: correct it.",
     401: "Nobody is known by what the caller shows.",
     403: "The caller may not do this: ask somebody with the role.",
     404: "There is no such thing, or no longer.",
+    408: "The request did not arrive in time.",
     409: "It is there, in a state that does not allow this.",
     413: "A payload, or the body, is above its limit.",
     415: "The body is not JSON.",
     424: "The task itself did not succeed.",
     429: "A limit is reached: later, or less.",
+    431: "The first line and the headers are longer than may be.",
     500: "A defect of tq, or a broken disk: see the broker's log.",
     502: "It may or may not have happened: repeat it with the same id or key.",
     503: "The broker is not there, or stops: try again.",
     504: "The time given was too short.",
     507: "The disk is full.",
 }
-_ALWAYS = (400, 401, 403, 429, 500, 502, 503)
+_ALWAYS = (400, 401, 403, 408, 429, 431, 500, 502, 503)
 _ABOUT = """Submit tasks to a tq broker, wait for their results, and operate queues, workers and dead letters.
 
 Errors are problem documents (RFC 9457) with a stable `code`. Ids are UUIDs; moments are ms since the epoch, null for
@@ -50,7 +52,10 @@ def make_document(prefix: str, routes: Iterable[HTTPRouteHandler]) -> dict[str, 
     for handler in listed:
         (path,) = handler.paths
         (method,) = handler.http_methods
-        paths.setdefault(prefix + _PATH_PARAMETER.sub(r"{\1}", path), {})[method.lower()] = _operation(handler, by_type)
+        methods = paths.setdefault(prefix + _PATH_PARAMETER.sub(r"{\1}", path), {})
+        methods[method.lower()] = operation = _operation(handler, by_type)
+        if method == "GET":
+            methods["head"] = _head_of(operation)
     return {
         "openapi": "3.1.0",
         "info": {"title": "tq", "version": __version__, "description": _ABOUT, "license": {"name": "MIT"}},
@@ -89,6 +94,18 @@ def _operation(handler: HTTPRouteHandler, schemas: dict[int, Any]) -> dict[str, 
     if is_open:
         operation["security"] = []
     return operation
+
+
+def _head_of(operation: dict[str, Any]) -> dict[str, Any]:
+    """The HEAD beside a GET: its answers, without what is in them."""
+    return {
+        **operation,
+        "operationId": f"{operation['operationId']}_head",
+        "description": "The status and the headers with which GET is answered, without the body.",
+        "responses": {
+            status: {"description": response["description"]} for status, response in operation["responses"].items()
+        },
+    }
 
 
 def _responses(handler: HTTPRouteHandler, schemas: dict[int, Any]) -> dict[str, Any]:
