@@ -32,10 +32,11 @@ from tq.tui.filters import last_filters
 from tq.tui.glyphs import ASCII, Glyphs
 from tq.tui.link import Link
 from tq.tui.mirror import Changed, Mirror
-from tq.tui.places import MODES, OPENS
+from tq.tui.places import MODES
 from tq.tui.screens.base import TopScreen
 from tq.tui.screens.help import HelpScreen
 from tq.tui.theme import ASCII_CSS, DARK, OWN
+from tq.tui.travelling import Travelling
 from tq.tui.widgets.fields import InOrder
 from tq.tui.widgets.footer import Footer
 from tq.tui.widgets.header import LIVE, LOST, PAUSED, STALE, Header, Status, Tab
@@ -64,6 +65,8 @@ class TopApp(App[None]):
     TITLE = "tq top"
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
+    moving_keys: ClassVar[tuple[tuple[str, str], ...]] = (("[ ]", "back and on through the places that were visited"),)
+    """For the help: what goes from place to place."""
     time_keys: ClassVar[tuple[tuple[str, str], ...]] = (
         ("Z", "pause the stream"),
         ("+ -", "more or fewer frames a second"),
@@ -80,6 +83,8 @@ class TopApp(App[None]):
         Binding("colon", "ask(':')", "Command", show=False, priority=True),
         Binding("slash", "ask('/')", "Filter", show=False, priority=True),
         Binding("escape,left,h", "climb", "Back", show=False),
+        Binding("left_square_bracket", "turn(-1)", "Back to where one was before", show=False),
+        Binding("right_square_bracket", "turn(1)", "On again", show=False),
         Binding("question_mark", "help", "Help", show=False),
         Binding("Z", "pause", "Pause the stream", show=False),
         Binding("plus", "faster(1)", "Faster", show=False),
@@ -120,6 +125,7 @@ class TopApp(App[None]):
         self.is_local = is_local
         self.reach = tuple(reach)
         self.acting = Acting(self)
+        self.travelling = Travelling(self)
         self.link = Link(clock)
         self._clock = clock
         self._hz = look.hz
@@ -222,6 +228,7 @@ class TopApp(App[None]):
 
     def enter(self, screen: TopScreen) -> None:
         """A screen came on top."""
+        self.travelling.arrived()
         self.rewatch()
         self.mirror.forget((*ALWAYS, *screen.scopes, *self.feed.facts().kept))
         known = {scope: dict(self.mirror.rows(scope)) for scope in (*ALWAYS, *screen.scopes)}
@@ -339,7 +346,11 @@ class TopApp(App[None]):
         if len(self.screen_stack) > 1:
             self.pop_screen()
         elif self.here is not None and self.here.filter_text:
-            self._filter("")
+            self.filter("")
+
+    async def action_turn(self, steps: int) -> None:
+        """Back, or on, through the places that were visited."""
+        await self.travelling.turn(steps)
 
     def action_pause(self) -> None:
         """Stop the stream, or let it go on."""
@@ -439,7 +450,7 @@ class TopApp(App[None]):
         """Do what was typed; a slip is said, and the line stays to be corrected."""
         try:
             if message.kind == "/":
-                self._filter(message.text)
+                self.filter(message.text)
             else:
                 await self.go(parse_command(message.text))
         except InvalidArgument as error:
@@ -453,9 +464,15 @@ class TopApp(App[None]):
                 prompt.close()
             screen.set_focus(next(iter(screen.query(VTable)), None))
 
-    def _filter(self, text: str) -> None:
+    def filter(self, text: str) -> None:
+        """Show on this screen only what matches.
+
+        Raises:
+            InvalidArgument: it cannot be understood.
+        """
         if self.here is not None:
             self.here.apply_filter(text.strip())
+            self.travelling.arrived()
             self.draw_header()
 
     def report(self, error: TqError) -> None:
@@ -464,32 +481,12 @@ class TopApp(App[None]):
         self.notify(hint, title=message, severity="error", markup=False, timeout=8)
 
     async def go(self, place: Place) -> None:
-        """To a place of the command line.
-
-        Raises:
-            InvalidArgument: there is no such place.
-        """
-        if place.screen == "quit":
-            self.leave()
-        elif place.screen == "help":
-            self.call_later(self.action_help)
-        elif place.screen in MODES:
-            await self.switch_mode(place.screen)
-            if place.argument and self.here is not None:
-                self.here.apply_filter(place.argument)
-        else:
-            self.open(place)
+        """To a place of the command line; see Travelling.go."""
+        await self.travelling.go(place)
 
     def open(self, place: Place) -> None:
-        """A screen on top of this one.
-
-        Raises:
-            InvalidArgument: there is no such place.
-        """
-        make = OPENS.get(place.screen)
-        if make is None:
-            raise InvalidArgument(f"there is no screen {place.screen!r}")
-        self.push_screen(make(place.argument))
+        """A screen on top of this one; see Travelling.open."""
+        self.travelling.open(place)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """What the palette offers."""

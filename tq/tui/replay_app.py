@@ -45,6 +45,7 @@ class ReplayApp(TopApp):
         Binding("comma", "step(-1)", "To the frame before", show=False),
         Binding("full_stop", "step(1)", "To the next frame", show=False),
     ]
+    moving_keys = ()  # there they go through time
     time_keys: ClassVar[tuple[tuple[str, str], ...]] = (
         ("Space", "stop, or go on; at the end: from the beginning"),
         ("[ ]", "ten seconds back, or on"),

@@ -15,6 +15,7 @@ from textual.widget import Widget
 from textual.worker import Worker
 
 from tq.tui.actions import ACTIONS, UNDO, Action, Target
+from tq.tui.commandline import Place
 from tq.tui.mirror import Changed, Mirror
 from tq.tui.shell import Command
 from tq.tui.widgets.footer import Footer, Hint
@@ -85,6 +86,11 @@ class TopScreen(Screen[None]):
     def crumb(self) -> str:
         """Where one is, in a few words."""
         raise NotImplementedError
+
+    @property
+    def place(self) -> Place:
+        """What opens this screen again, as it is filtered now."""
+        return Place(self.mode, self.filter_text)
 
     @property
     def scopes(self) -> Sequence[str]:

@@ -19,6 +19,7 @@ from tq import __version__
 from tq.model.plain import plain
 from tq.model.replies import StatsReply
 from tq.protocol.codec import PROTOCOL_VERSION
+from tq.tui.commandline import Place
 from tq.tui.feed import Facts, Greeting
 from tq.tui.figures import clock, length, since
 from tq.tui.mirror import Changed, Mirror
@@ -112,6 +113,11 @@ class DoctorScreen(TopScreen):
         super().__init__()
         self._times_ms: list[float] = []
         self._traffic: deque[Traffic] = deque()
+
+    @property
+    def place(self) -> Place:
+        """It is always the same."""
+        return Place("doctor")
 
     @property
     def crumb(self) -> str:

@@ -78,7 +78,7 @@ def help_text(under: TopScreen, top: "TopApp") -> Text:
     text = Text()
     _section(text, f"Keys of this screen: {under.crumb}", [(hint.key, hint.label) for hint in under.hints])
     _section(text, "Act (upper case: Shift means I am sure)", [_act(one, why) for one, why in mine.items()])
-    _section(text, "Move", MOVING)
+    _section(text, "Move", (*MOVING, *top.moving_keys))
     _section(text, "Look", (*LOOKING, *top.time_keys))
     _section(text, "Pick", PICKING)
     _section(text, "After :", [(" ".join((word.names[0], word.takes.upper())), word.help) for word in WORDS])

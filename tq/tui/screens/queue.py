@@ -14,6 +14,7 @@ from tq.model.stats import QueueStats
 from tq.model.task import TaskSummary
 from tq.tui.actions import HOLD, Action, Target
 from tq.tui.columns import Cell
+from tq.tui.commandline import Place
 from tq.tui.figures import count, drain, length, rate, since
 from tq.tui.glyphs import Glyphs, sparkline
 from tq.tui.mirror import Changed, Mirror
@@ -123,6 +124,11 @@ class QueueScreen(TasksScreen):
         self._order = next(order for order in self.orders if order.name == tab.order)
         self._is_reversed = tab.is_reversed
         self.list.sort(self._place_of)
+
+    @property
+    def place(self) -> Place:
+        """This queue, whichever of its tasks are seen."""
+        return Place("queue", self.queue)
 
     @property
     def crumb(self) -> str:

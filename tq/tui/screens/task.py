@@ -84,6 +84,11 @@ class TaskScreen(TopScreen):
         self._shown: dict[str, Text] = {}
 
     @property
+    def place(self) -> Place:
+        """This task."""
+        return Place("task", self.task_id)
+
+    @property
     def crumb(self) -> str:
         """Where one is."""
         return f"task {self.task_id}"

@@ -14,6 +14,7 @@ from tq.model.selector import parse
 from tq.model.task import State, TaskSummary
 from tq.tui.actions import Target
 from tq.tui.columns import Cell, Column
+from tq.tui.commandline import Place
 from tq.tui.figures import since
 from tq.tui.glyphs import Glyphs
 from tq.tui.mirror import Changed, Mirror
@@ -301,3 +302,8 @@ class FoundScreen(TasksScreen):
     def crumb(self) -> str:
         """Where one is; that they are dead letters goes without saying."""
         return f"dead{self.suffix}".replace("/ state:dead_letter ", "/ ", 1)
+
+    @property
+    def place(self) -> Place:
+        """These tasks."""
+        return Place("found", self.filter_text)

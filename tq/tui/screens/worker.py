@@ -10,6 +10,7 @@ from tq.model.insight import HeldTask, WorkerView
 from tq.model.plain import plain
 from tq.tui.actions import DRAIN, Action, Target
 from tq.tui.columns import Cell, Column
+from tq.tui.commandline import Place
 from tq.tui.figures import length, since
 from tq.tui.glyphs import Glyphs, bar
 from tq.tui.mirror import Changed, Mirror
@@ -91,6 +92,11 @@ class WorkerScreen(ListScreen[HeldTask]):
         self.worker_id = worker
         self._view: WorkerView | None = None
         self._asked_at_ms = 0
+
+    @property
+    def place(self) -> Place:
+        """This process."""
+        return Place("worker", self.worker_id)
 
     @property
     def crumb(self) -> str:
