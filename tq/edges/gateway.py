@@ -18,7 +18,7 @@ from tq.client.connection import Connection
 from tq.client.link import make_hello
 from tq.edges.counting import Counting
 from tq.model.commands import EDGE_ITSELF, Behind, Hello, WorkerHello
-from tq.model.errors import TooManyConnections, TooManyRequests
+from tq.model.errors import AccessDenied, TooManyConnections, TooManyRequests, TqError
 from tq.model.identity import Role
 from tq.model.replies import Push
 
@@ -221,6 +221,17 @@ class Gateway:
     def _hello(self, caller: Caller, role: Role = Role.ADMIN) -> Hello:
         behind = Behind(self._key, self._edge, caller.origin, caller.is_local, caller.certificate_names)
         return make_hello(caller.token, self._name, role, behind=behind)
+
+
+async def is_refused(client: AsyncClient) -> bool:
+    """Whether it is the caller who is refused, whose token was good until now, and not what they asked for."""
+    try:
+        await client.connect()
+    except AccessDenied:
+        return True
+    except TqError:
+        pass
+    return False
 
 
 class _CallersClient(AsyncClient):

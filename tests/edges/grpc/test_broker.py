@@ -1,7 +1,9 @@
 """Operating a broker over gRPC: everything that the command line can do."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -163,10 +165,32 @@ async def test_a_token_is_made_listed_and_revoked_and_the_audit_knows(edge: Edge
     assert denied == (grpc.StatusCode.PERMISSION_DENIED, "ACCESS_DENIED")
     assert [token.name for token in listed] == ["ci"]
     assert audit.entries[0].action.startswith("token") or audit.entries[0].target == "ci"
-    assert await failing(edge.stubs.Tasks.Submit(good, metadata=metadata)) in (
-        (grpc.StatusCode.UNAUTHENTICATED, "ACCESS_DENIED"),
-        (grpc.StatusCode.PERMISSION_DENIED, "ACCESS_DENIED"),
+    assert await failing(edge.stubs.Tasks.Submit(good, metadata=metadata)) == (
+        grpc.StatusCode.UNAUTHENTICATED,
+        "ACCESS_DENIED",
     )
+
+
+async def test_a_revoked_token_ends_what_its_bearer_waits_for_and_watches(edge: Edge) -> None:
+    task_id = await edge.native.submit_task(Task("never"))
+    made = await edge.stubs.Broker.CreateToken(pb.CreateTokenRequest(name="guest", role="producer"))
+    metadata = (("authorization", f"Bearer {made.text}"),)
+    watching = aiter(edge.stubs.Broker.Watch(pb.WatchRequest(scopes=["totals"]), metadata=metadata))
+    await anext(watching)
+    request = pb.WaitRequest(id=task_id, timeout_ms=60_000)
+    waiting = asyncio.ensure_future(failing(edge.stubs.Tasks.Wait(request, metadata=metadata)))
+    while not (await edge.native.stats()).engine.waiters:
+        pass
+
+    await edge.native.revoke_token("guest")
+
+    assert await waiting == (grpc.StatusCode.UNAUTHENTICATED, "ACCESS_DENIED")
+    assert await failing(to_its_end(watching)) == (grpc.StatusCode.UNAUTHENTICATED, "ACCESS_DENIED")
+
+
+async def to_its_end(stream: AsyncIterator[Any]) -> None:
+    async for _ in stream:
+        pass
 
 
 async def test_the_audit_goes_on_from_page_to_page(edge: Edge) -> None:

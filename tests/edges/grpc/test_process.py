@@ -140,7 +140,7 @@ async def test_a_revoked_token_ends_the_stream_of_its_worker(tmp_path: Path) -> 
             ended = await failing(node.until(lambda _: False))
 
         assert welcome.actor == "token:w"
-        assert ended == (grpc.StatusCode.PERMISSION_DENIED, "ACCESS_DENIED")
+        assert ended == (grpc.StatusCode.UNAUTHENTICATED, "ACCESS_DENIED")
         assert broker.process.end() == 0
 
 

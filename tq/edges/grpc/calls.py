@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
 from tq.client.async_client import AsyncClient
-from tq.edges.gateway import Gateway
+from tq.edges.gateway import Gateway, is_refused
 from tq.edges.grpc import tq_pb2 as pb
 from tq.edges.grpc.callers import caller_of
 from tq.edges.grpc.errors import Unauthenticated, fail, known
@@ -184,15 +184,15 @@ class Calls:
 
     @asynccontextmanager
     async def _client_of(self, context: Any) -> AsyncGenerator[AsyncClient, None]:
-        is_in = False
+        caller, let_in = caller_of(context), None
         try:
-            async with self._gateway.client(caller_of(context)) as client:
-                is_in = True
+            async with self._gateway.client(caller) as client:
+                let_in = client
                 yield client
         except AccessDenied as error:
-            if is_in:
+            if let_in is not None and caller.token and not await is_refused(let_in):
                 raise
-            raise Unauthenticated(error.message) from None
+            raise Unauthenticated(error.message) from None  # other credentials could help: these are none, any more
 
 
 async def _give(messages: AsyncIterator[Any], context: Any) -> None:

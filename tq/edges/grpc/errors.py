@@ -1,6 +1,8 @@
 """Errors as gRPC says them: a status, and the stable code with its hint in the trailing metadata."""
 
 import logging
+from bisect import bisect_right
+from itertools import accumulate
 from typing import Any, NoReturn
 
 import grpc
@@ -14,8 +16,12 @@ CODE_KEY = "tq-code"
 """The stable code by itself, for clients that do not read google.rpc.Status."""
 DETAILS_KEY = "grpc-status-details-bin"
 DOMAIN = "tq"
-MESSAGE_CHARS_MAX = 2_000
-"""Of an error's text: peers refuse trailing metadata above 8 KiB, and three of four bytes may be escapes there."""
+_MESSAGE_BYTES_MAX, _HINT_BYTES_MAX = 560, 280
+"""With which the trailing metadata of an error stays below 2 KiB: the message is there twice, and what is binary takes
+a third more. Above 8 KiB gRPC itself drops all of it, the code too; a proxy may have less room."""
+_ESCAPED_BYTES = 3
+"""For one byte that is not printable ASCII, as the status message is sent."""
+_ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 
 _STATUSES: dict[int, grpc.StatusCode] = {status.value[0]: status for status in grpc.StatusCode}
 log = logging.getLogger("tq.edges")
@@ -43,8 +49,8 @@ def status_of(error: TqError) -> grpc.StatusCode:
 async def fail(context: Any, error: TqError) -> NoReturn:
     """End a call with an error."""
     status = status_of(error)
-    message = error.message[:MESSAGE_CHARS_MAX]
-    shown = {"hint": error.hint[:MESSAGE_CHARS_MAX]} if error.hint else {}
+    message = _shortened(error.message, _MESSAGE_BYTES_MAX)
+    shown = {"hint": _shortened(error.hint, _HINT_BYTES_MAX)} if error.hint else {}
     position = getattr(error, "position", None)
     if position is not None:
         shown["position"] = str(position)
@@ -53,6 +59,18 @@ async def fail(context: Any, error: TqError) -> NoReturn:
     details = status_pb2.Status(code=status.value[0], message=message, details=[info])
     await context.abort(status, message, ((CODE_KEY, error.code), (DETAILS_KEY, details.SerializeToString())))
     raise AssertionError("abort raises")
+
+
+def _shortened(text: str, bytes_max: int) -> str:
+    """As much of a text as is sent in so many bytes, its end marked if cut."""
+    ends = list(accumulate(map(_sent_bytes, text[: bytes_max + 1])))
+    if not ends or ends[-1] <= bytes_max:
+        return text
+    return text[: bisect_right(ends, bytes_max - _sent_bytes(_ELLIPSIS))] + _ELLIPSIS
+
+
+def _sent_bytes(char: str) -> int:
+    return 1 if " " <= char <= "~" and char != "%" else _ESCAPED_BYTES * len(char.encode())
 
 
 def known(error: BaseException, method: str) -> TqError:

@@ -244,6 +244,8 @@ class _Desk:
         either: set[asyncio.Future[Any]] = {connection.closed, self._broken}
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         reason: TqError | None = self._broken.result() if self._broken.done() else connection.closed.result()
+        if isinstance(reason, AccessDenied) and not self._broken.done():
+            raise Unauthenticated(reason.message)  # it was let in: its access has ended, and the connection with it
         if reason is not None:
             raise reason
 

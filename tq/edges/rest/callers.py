@@ -9,10 +9,10 @@ from litestar import Request
 from litestar.di import NamedDependency
 
 from tq.client.async_client import AsyncClient
-from tq.edges.gateway import Caller, Gateway
+from tq.edges.gateway import Caller, Gateway, is_refused
 from tq.edges.rest.problems import Unauthenticated, mark_unknown
 from tq.edges.rest.streams import Streams
-from tq.model.errors import AccessDenied, ConnectionLost, ShuttingDown, TqError
+from tq.model.errors import AccessDenied, ConnectionLost, ShuttingDown
 from tq.model.peers import is_loopback
 
 Connected = NamedDependency[AsyncClient]
@@ -52,7 +52,7 @@ async def provide_client(request: Request[Any, Any, Any], gateway: TheGateway) -
         try:
             yield client
         except AccessDenied:
-            if await _is_refused(client):
+            if await is_refused(client):
                 mark_unknown(request)  # and not another error: the framework wants back what it threw in here
             raise
 
@@ -64,17 +64,6 @@ def _knowing_nobody() -> Iterator[None]:
         yield
     except AccessDenied as error:
         raise Unauthenticated(error.message) from None
-
-
-async def _is_refused(client: AsyncClient) -> bool:
-    """Whether it is the caller who is refused, whose token was good until now, and not what they asked for."""
-    try:
-        await client.connect()
-    except AccessDenied:
-        return True
-    except TqError:
-        pass
-    return False
 
 
 async def while_connected(request: Request[Any, Any, Any], asking: Coroutine[Any, Any, T]) -> T:
