@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import msgspec
 
-from tq.client.asking import Asking, Blocking
+from tq.client.asking import Asking, Blocking, check_request
 from tq.client.connection import Connection
 from tq.client.link import Link
 from tq.client.loop_thread import LoopThread
@@ -227,11 +227,13 @@ class AsyncWatching(Asking):
                 the first update brings what has changed since, and `rows` knows of that alone.
 
         Raises:
-            InvalidArgument: one of the scopes is none, or too many.
+            InvalidArgument: one of the scopes is none, or too many; `hz` or `after` cannot be.
         """
         if not 0 < hz <= HZ_MAX:
             raise InvalidArgument(f"{hz:g} updates a second", hint=f"more than 0, up to {HZ_MAX:g}")
-        return Stream(self._make_link, parse_scopes(scopes), hz, after)
+        parsed = parse_scopes(scopes)
+        check_request(Watch(0, [scope.text for scope in parsed], hz, *after))
+        return Stream(self._make_link, parsed, hz, after)
 
     async def history(self, *queues: str, by_minute: bool = False, since_ms: int = 0) -> dict[str, list[HistoryPoint]]:
         """What queues did in the last five minutes, second by second; the seconds in which nothing changed left out.

@@ -140,8 +140,45 @@ async def test_a_watch_begins_whole_and_brings_what_changes(edge: Edge) -> None:
     assert frame.seq > first.seq
 
 
-async def test_scopes_that_are_none_are_refused(edge: Edge) -> None:
-    for request in (pb.WatchRequest(), pb.WatchRequest(scopes=["nonsense"]), pb.WatchRequest(scopes=["ops"], hz=99)):
+async def first_frame(edge: Edge, scopes: list[str], **seen: Any) -> pb.WatchFrame:
+    """Of a stream that ends then."""
+    watching = edge.stubs.Broker.Watch(pb.WatchRequest(scopes=scopes, hz=10, **seen))
+    frame: pb.WatchFrame = await watching.read()
+    watching.cancel()
+    return frame
+
+
+async def test_who_watches_again_gets_what_has_changed_since(edge: Edge) -> None:
+    quiet, cancelled = [await edge.native.submit_task(Task("job", queue="b8")) for _ in range(2)]
+    scopes = [f"task:{quiet}", f"task:{cancelled}"]
+    whole = await first_frame(edge, scopes)
+    await edge.native.cancel(cancelled)
+
+    again = await first_frame(edge, scopes, boot_id=whole.boot_id, seq=whole.seq)
+
+    assert [(change.scope, change.is_whole) for change in whole.changes] == [(scope, True) for scope in scopes]
+    (change,) = again.changes
+    assert (change.scope, change.is_whole, change.rows[0].task.state) == (scopes[1], False, "cancelled")
+    assert (again.boot_id, again.seq > whole.seq) == (whole.boot_id, True)
+
+
+async def test_who_has_seen_what_the_broker_does_not_know_gets_everything(edge: Edge) -> None:
+    scopes = ["totals", "ops"]
+    now = await first_frame(edge, scopes)
+
+    for boot_id, seq in (("another boot", now.seq), (now.boot_id, now.seq + 1_000)):
+        frame = await first_frame(edge, scopes, boot_id=boot_id, seq=seq)
+        assert [(change.scope, change.is_whole) for change in frame.changes] == [(scope, True) for scope in scopes]
+
+
+async def test_scopes_and_places_that_are_none_are_refused(edge: Edge) -> None:
+    for request in (
+        pb.WatchRequest(),
+        pb.WatchRequest(scopes=["nonsense"]),
+        pb.WatchRequest(scopes=["ops"], hz=99),
+        pb.WatchRequest(scopes=["ops"], boot_id="x" * 201),
+        pb.WatchRequest(scopes=["ops"], boot_id="x", seq=-1),
+    ):
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await edge.stubs.Broker.Watch(request).read()
         assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT

@@ -56,6 +56,7 @@ MIRRORS: dict[type[Message], type] = {
     pb.QueueHistory: history.QueueHistory,
     pb.HistoryPoint: history.HistoryPoint,
     pb.Finding: watching.Finding,
+    pb.WatchRequest: commands.Watch,
     pb.WatchFrame: Update,
     pb.Change: Change,
     pb.Totals: watching.Totals,

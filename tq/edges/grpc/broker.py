@@ -53,7 +53,8 @@ async def get_attention(call: Call, _: pb.Empty) -> pb.Findings:
 
 async def watch(call: Call, request: pb.WatchRequest) -> AsyncIterator[pb.WatchFrame]:
     """What is new in some scopes. The next frame is asked for when gRPC has taken the last one."""
-    async with call.client.watch(*request.scopes, hz=request.hz or WATCH_HZ) as stream:
+    seen = (request.boot_id, request.seq)
+    async with call.client.watch(*request.scopes, hz=request.hz or WATCH_HZ, after=seen) as stream:
         async for update in stream:
             yield _frame(update)
 

@@ -1029,12 +1029,16 @@ class Finding(_message.Message):
     def __init__(self, severity: _Optional[int] = ..., code: _Optional[str] = ..., scope: _Optional[str] = ..., name: _Optional[str] = ..., text: _Optional[str] = ..., since_ms: _Optional[int] = ...) -> None: ...
 
 class WatchRequest(_message.Message):
-    __slots__ = ("scopes", "hz")
+    __slots__ = ("scopes", "hz", "boot_id", "seq")
     SCOPES_FIELD_NUMBER: _ClassVar[int]
     HZ_FIELD_NUMBER: _ClassVar[int]
+    BOOT_ID_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
     scopes: _containers.RepeatedScalarFieldContainer[str]
     hz: float
-    def __init__(self, scopes: _Optional[_Iterable[str]] = ..., hz: _Optional[float] = ...) -> None: ...
+    boot_id: str
+    seq: int
+    def __init__(self, scopes: _Optional[_Iterable[str]] = ..., hz: _Optional[float] = ..., boot_id: _Optional[str] = ..., seq: _Optional[int] = ...) -> None: ...
 
 class WatchFrame(_message.Message):
     __slots__ = ("boot_id", "seq", "now_ms", "changes")
