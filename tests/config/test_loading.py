@@ -200,6 +200,20 @@ class TestRefusals:
         with pytest.raises(ConfigInvalid, match=r"^--port: broker.port: 99999 is not a whole number"):
             load(tmp_path, None, None, Flag("--port", "broker.port", 99_999))
 
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("broker: {tls_key: k.pem}", "broker.tls_key is set and broker.tls_cert is not"),
+            ("broker: {tls_client_ca: ca.pem}", "broker.tls_client_ca is set and broker.tls_cert is not"),
+            (
+                "broker: {tls_cert: c.pem}\napi: {grpc_client_certificates: true}",
+                "api.grpc_client_certificates is set and broker.tls_client_ca is not",
+            ),
+        ],
+    )
+    def test_a_setting_that_needs_another_is_refused_without_it(self, tmp_path: Path, text: str, message: str) -> None:
+        assert refused(tmp_path, text).message == f"{tmp_path}/tq.yaml: {message}"
+
     def test_payloads_must_fit_a_frame(self, tmp_path: Path) -> None:
         error = refused(tmp_path, "broker: {max_payload_bytes: 8388608}")
         assert error.message.startswith(f"{tmp_path}/tq.yaml: broker.max_frame_bytes: 8388608 is not at least")

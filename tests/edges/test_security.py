@@ -144,6 +144,24 @@ def test_rest_speaks_the_tls_of_the_broker_and_a_clients_certificate_has_its_rol
     assert "cert:ops.example.org" in changing.json()["detail"]
 
 
+def test_a_renewed_certificate_is_shown_to_new_callers_of_rest(tmp_path: Path) -> None:
+    first, second = broker_certificates(tmp_path / "first"), broker_certificates(tmp_path / "second")
+    settings = {"TQ_BROKER_TLS_CERT": first.path("server.pem"), "TQ_BROKER_TLS_KEY": first.path("server.key")}
+    trusting = [ssl.create_default_context(cafile=files.path("ca.pem")) for files in (first, second)]
+    with edge_broker(tmp_path, **settings) as broker:
+        health = f"{broker.rest.replace('127.0.0.1', 'localhost')}/api/v1/health/live"
+        with httpx.Client(verify=trusting[0], timeout=30) as there:
+            assert there.get(health).status_code == 200
+            for name in ("server.key", "server.pem"):
+                Path(second.path(name)).replace(first.path(name))
+            broker.event("certificate_renewed", 2)  # the broker, and its edge
+
+            assert httpx.get(health, verify=trusting[1], timeout=30).status_code == 200
+            with pytest.raises(httpx.ConnectError, match="certificate"):
+                httpx.get(health, verify=trusting[0], timeout=30)
+            assert there.get(health).status_code == 200
+
+
 def test_an_address_of_the_edges_that_others_reach_needs_tls_and_credentials(tmp_path: Path) -> None:
     flags = ("broker", "--port", "0", "--rest-port", "0", "--data-dir", str(tmp_path / "data"))
     done = run_tq(*flags, env=environment(**EDGES_ON, TQ_API_HOST="0.0.0.0"))

@@ -144,10 +144,18 @@ def _check_together(settings: Settings, sources: Mapping[str, str]) -> None:
             f"broker.max_payload_bytes ({broker.max_payload_bytes}) and {FRAME_OVERHEAD_BYTES} bytes more",
             hint="raise broker.max_frame_bytes or lower broker.max_payload_bytes",
         )
-    for key in ("tls_key", "tls_client_ca"):
-        if getattr(broker, key) and not broker.tls_cert:
-            name = f"broker.{key}"
-            raise ConfigInvalid(f"{sources[name]}: {name} is set and broker.tls_cert is not", hint="set both or none")
+    for key, is_set, needed, is_there in (
+        ("broker.tls_key", broker.tls_key, "broker.tls_cert", broker.tls_cert),
+        ("broker.tls_client_ca", broker.tls_client_ca, "broker.tls_cert", broker.tls_cert),
+        (
+            "api.grpc_client_certificates",
+            settings.api.grpc_client_certificates,
+            "broker.tls_client_ca",
+            broker.tls_client_ca,
+        ),
+    ):
+        if is_set and not is_there:
+            raise ConfigInvalid(f"{sources[key]}: {key} is set and {needed} is not", hint="set both or none")
     try:
         certificate_roles(settings.security.certificate_roles)
     except InvalidArgument as error:

@@ -69,7 +69,11 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     grpc_enabled: Annotated[bool, Meta(description="serve gRPC")] = True
     grpc_port: Annotated[Port, Meta(description="TCP port of gRPC; 0 takes a free one")] = 9090
     grpc_client_certificates: Annotated[
-        bool, Meta(description="ask gRPC callers for a certificate of broker.tls_client_ca, and refuse those without")
+        bool,
+        Meta(
+            description="require of gRPC callers a certificate of broker.tls_client_ca; false: ask for none, for gRPC "
+            "cannot leave it to the caller"
+        ),
     ] = False
     host: Annotated[str, Meta(description="address to listen on; empty: that of broker.host")] = ""
     allowed_hosts: Annotated[

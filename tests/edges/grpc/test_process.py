@@ -171,6 +171,29 @@ async def test_grpc_speaks_tls_where_the_broker_does_and_knows_a_client_by_its_c
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
+async def test_a_renewed_certificate_is_shown_to_new_connections_and_those_there_are_go_on(tmp_path: Path) -> None:
+    first, second = broker_certificates(tmp_path / "first"), broker_certificates(tmp_path / "second")
+    settings = {"TQ_BROKER_TLS_CERT": first.path("server.pem"), "TQ_BROKER_TLS_KEY": first.path("server.key")}
+    trusting = [
+        grpc.ssl_channel_credentials(Path(files.path("ca.pem")).read_bytes(), None, None) for files in (first, second)
+    ]
+    with edge_broker(tmp_path, **GRPC_ON, **settings) as broker:
+        async with stubs_of(broker, trusting[0]) as stubs:
+            await asked_again(stubs)
+            for name in ("server.key", "server.pem"):
+                Path(second.path(name)).replace(first.path(name))
+            async with stubs_of(broker, trusting[1]) as later:
+                await asked_again(later)
+            async with stubs_of(broker, trusting[0]) as late:
+                with pytest.raises(grpc.aio.AioRpcError) as caught:
+                    await late.Broker.GetStats(pb.Empty(), timeout=10)
+            await stubs.Broker.GetStats(pb.Empty(), timeout=10)
+        assert broker.process.end() == 0
+
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert "certificate" in str(caught.value.details()).lower()
+
+
 def test_an_idle_edge_of_grpc_is_what_a_health_check_sees(tmp_path: Path) -> None:
     """As a container's health check would: a process of its own, without tq."""
     script = (
