@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "logs.md").read_text()
 LEVELS = {"debug", "info", "warning", "error", "critical", "exception"}
 SECTIONS = {
-    "Broker": ["tq/server", "tq/config"],
+    "Broker": ["tq/server", "tq/config", "tq/protocol"],
     "Worker": ["tq/worker"],
     "`tq up` and the doors": ["tq/cli", "tq/doors"],
     "Edges": ["tq/edges"],

@@ -151,7 +151,7 @@ async def test_a_client_certificate_of_another_ca_is_refused_whatever_it_says(
 async def test_a_client_that_never_ends_its_handshake_is_cut_off(
     short_socket: Path, server: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tq.server.handshake.HANDSHAKE_SECONDS", 0.1)
+    monkeypatch.setattr("tq.protocol.handshake.HANDSHAKE_SECONDS", 0.1)
     async with edges(short_socket, server) as broker:
         wire = await broker.tcp()
 
@@ -189,7 +189,7 @@ async def test_who_comes_over_tls_to_a_full_broker_is_told_so(
 async def test_a_broker_that_stops_does_not_wait_for_a_handshake(short_socket: Path, server: dict[str, str]) -> None:
     async with edges(short_socket, {**server, "graceful_shutdown_timeout_secs": 0}) as broker:
         silent = await broker.tcp()
-        while not broker.broker._connections.handshakes:
+        while not broker.broker._connections.handshakes.under_way:
             await asyncio.sleep(0)
         await broker.broker.stop()
 

@@ -26,11 +26,11 @@ from tq.model.identity import Role
 from tq.model.replies import Cluster, Limits, Welcome
 from tq.model.settings import BrokerSettings, Settings
 from tq.protocol.codec import PROTOCOL_VERSION
+from tq.protocol.handshake import TlsServer
 from tq.server.clock import Clock
 from tq.server.connection import ConnectionLimits, Connections
 from tq.server.edge_processes import EdgeProcesses
 from tq.server.gate import Gate
-from tq.server.handshake import TlsServer
 from tq.server.listen import check_credentials, check_exposure, listen_tcp, listen_unix, shown
 from tq.server.logging import make_logger
 from tq.server.loop import BrokerLoop, SyncPolicy
@@ -200,7 +200,7 @@ class Broker:
             if tls is None:
                 self._servers.append(await loop.create_server(self._connections.make, sock=sock))
             else:
-                self._servers.append(TlsServer(sock, self._connections, tls.context))
+                self._servers.append(TlsServer(sock, self._connections.make, tls.context, self._connections.handshakes))
         addresses = [shown(sock, is_tls=tls is not None) for sock in sockets]
         local = self._listen_locally()
         if local is not None:

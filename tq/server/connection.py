@@ -21,6 +21,7 @@ from tq.model.errors import (
 from tq.model.replies import ErrorReply, FromBroker, Push
 from tq.protocol.codec import PROTOCOL_VERSION, decode_request, encode_frame, to_reply
 from tq.protocol.frames import HEADER, HEADER_BYTES, FrameReader
+from tq.protocol.handshake import Handshakes
 from tq.protocol.keep_alive import keep_alive
 from tq.server.access import NOBODY, Peer, peer_of
 from tq.server.loop import BrokerLoop
@@ -60,7 +61,7 @@ class Connections:
         self.log = log
         self.admitted: set[Connection] = set()
         self.ending: set[Connection] = set()
-        self.handshakes: set[asyncio.Task[None]] = set()
+        self.handshakes = Handshakes(limits.connections_max, log, self._note_gone)
         self._last_id = 0
         self._empty: asyncio.Future[None] | None = None
 
@@ -68,15 +69,6 @@ class Connections:
         """A connection for a socket that was accepted."""
         self._last_id += 1
         return Connection(self._last_id, self)
-
-    def add_handshake(self, handshake: asyncio.Task[None]) -> None:
-        """A socket that is no connection yet."""
-        self.handshakes.add(handshake)
-        handshake.add_done_callback(self._end_handshake)
-
-    def _end_handshake(self, handshake: asyncio.Task[None]) -> None:
-        self.handshakes.discard(handshake)
-        self._note_gone()
 
     def check(self, now: float) -> None:
         """Cut off those that will not come back by themselves; to be called about once a second.
@@ -89,7 +81,7 @@ class Connections:
 
     async def wait_until_gone(self) -> None:
         """Until no connection is left, and none in the making."""
-        if self.admitted or self.ending or self.handshakes:
+        if self.admitted or self.ending or self.handshakes.under_way:
             self._empty = asyncio.get_running_loop().create_future()
             await self._empty
 
@@ -97,8 +89,7 @@ class Connections:
         """End all connections at once."""
         for connection in [*self.admitted, *self.ending]:
             connection.abort()
-        for handshake in list(self.handshakes):
-            handshake.cancel()
+        self.handshakes.cancel()
 
     def forget(self, connection: "Connection") -> None:
         """A connection is closed."""
@@ -109,7 +100,7 @@ class Connections:
         self._note_gone()
 
     def _note_gone(self) -> None:
-        is_gone = not (self.admitted or self.ending or self.handshakes)
+        is_gone = not (self.admitted or self.ending or self.handshakes.under_way)
         if is_gone and self._empty is not None and not self._empty.done():
             self._empty.set_result(None)
 

@@ -1,15 +1,19 @@
 """What a stranger can do to the HTTP port before anybody has asked who they are: bounded in bytes, time and number."""
 
 import asyncio
+import contextlib
 import json
 import re
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.certificates import Certificates, broker_certificates
 from tests.server.fakes import recording_logger
 from tq.edges.rest.protocol import HEAD_BYTES_MAX, HttpLimits
 from tq.edges.rest.server import HttpServer
@@ -67,26 +71,40 @@ class Client:
             return True
 
 
+class Connect:
+    """Connects to a server, without TLS if it is told nothing else."""
+
+    def __init__(self, server: HttpServer, port: int) -> None:
+        self.server = server
+        self.clients: list[Client] = []
+        self._port = port
+
+    async def __call__(self, trusting: ssl.SSLContext | None = None) -> Client:
+        name = "localhost" if trusting is not None else None
+        streams = await asyncio.open_connection("127.0.0.1", self._port, ssl=trusting, server_hostname=name)
+        self.clients.append(Client(*streams))
+        return self.clients[-1]
+
+
+def speaking_tls(files: Certificates) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files.path("server.pem"), files.path("server.key"))
+    return context
+
+
 @asynccontextmanager
-async def served(limits: HttpLimits) -> AsyncIterator[Any]:
-    """A function that connects to a server with these limits."""
-    log, _ = recording_logger()
-    server = HttpServer(echo, limits, log)
+async def served(limits: HttpLimits, context: ssl.SSLContext | None = None) -> AsyncIterator[Connect]:
+    """A server with these limits."""
+    server = HttpServer(echo, limits, recording_logger()[0], context)
     sock = socket.create_server(("127.0.0.1", 0))
-    port = sock.getsockname()[1]
-    clients: list[Client] = []
-
-    async def connect() -> Client:
-        clients.append(Client(*await asyncio.open_connection("127.0.0.1", port)))
-        return clients[-1]
-
+    connect = Connect(server, sock.getsockname()[1])
     serving = asyncio.create_task(server.serve([sock]))
     await server.is_up.wait()
     try:
         async with asyncio.timeout(30):
             yield connect
     finally:
-        for client in clients:
+        for client in connect.clients:
             client.writer.close()
         server.end(1)
         await serving
@@ -138,10 +156,11 @@ async def test_a_connection_that_has_asked_something_may_be_idle_for_longer() ->
 async def test_an_answer_that_nobody_reads_ends_the_connection() -> None:
     async with served(LIMITS) as connect:
         client = await connect()
-        client.writer.transport.pause_reading()
+        transport: Any = client.writer.transport
+        transport.pause_reading()
         client.writer.write(b"GET /big HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await asyncio.sleep(3 * LIMITS.request_seconds)
-        client.writer.transport.resume_reading()
+        transport.resume_reading()
 
         with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
             await client.reader.readexactly(32 << 20)
@@ -189,6 +208,39 @@ async def test_connections_above_the_limit_are_told_so_and_the_others_go_on() ->
         again = 0
         while again != 200:  # once the server has seen the end
             again = await (await connect()).ask(GET)
+
+
+async def test_handshakes_above_the_limit_are_cut_off_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tq.protocol.handshake.HANDSHAKE_SECONDS", 60)
+    files = broker_certificates(tmp_path)
+    trusting = ssl.create_default_context(cafile=files.path("ca.pem"))
+    async with served(PATIENT, speaking_tls(files)) as connect:
+        there = await connect(trusting)
+        assert await there.ask(GET) == 200
+        silent = [await connect() for _ in range(LIMITS.connections_max)]
+
+        assert await (await connect()).is_ended()
+
+        assert await there.ask(GET) == 200
+        silent[0].writer.close()
+        again = 0
+        while again != 200:  # once the server has seen the end
+            with contextlib.suppress(OSError):
+                again = await (await connect(trusting)).ask(GET)
+
+
+async def test_a_server_that_stops_does_not_wait_for_a_handshake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tq.protocol.handshake.HANDSHAKE_SECONDS", 60)
+    async with served(PATIENT, speaking_tls(broker_certificates(tmp_path))) as connect:
+        silent = [await connect() for _ in range(LIMITS.connections_max)]
+        assert await (await connect()).is_ended()  # so all of these are in the middle of theirs
+        connect.server.end(60)
+
+        assert [await client.is_ended() for client in silent] == [True] * LIMITS.connections_max
 
 
 async def test_what_is_not_http_is_refused_with_a_problem_document() -> None:

@@ -17,11 +17,11 @@ from tq.edges.rest.protocol import BoundedHttp, HttpLimits
 from tq.edges.rest.sites import SameSiteOnly, names_in
 from tq.edges.rest.streams import Streams
 from tq.model.edges import EdgeStart
+from tq.protocol.handshake import Handshakes, TlsServer
 
 KEEP_ALIVE_SECONDS = 75
 """How long a connection may be idle between two requests."""
 
-_HANDSHAKE_SECONDS = _SHUTDOWN_SECONDS = 5.0  # of TLS
 _RENEW_SECONDS = 1.0  # between two looks at the files of the certificate
 
 
@@ -109,13 +109,9 @@ class HttpServer(uvicorn.Server):
         self.is_up = asyncio.Event()
         self._limits = limits
         self._log = log
-        self._tls_options: dict[str, Any] = {}
-        if context is not None:
-            self._tls_options = {
-                "ssl": context,
-                "ssl_handshake_timeout": _HANDSHAKE_SECONDS,
-                "ssl_shutdown_timeout": _SHUTDOWN_SECONDS,
-            }
+        self._context = context
+        self._handshakes = Handshakes(limits.connections_max, log)
+        self._tls_servers: list[TlsServer] = []
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn's, but signals are the process's."""
@@ -124,12 +120,22 @@ class HttpServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept on these sockets."""
         loop = asyncio.get_running_loop()
-        self.servers = [
-            await loop.create_server(self._make, sock=sock, backlog=self.config.backlog, **self._tls_options)
-            for sock in sockets or ()
-        ]
+        self.servers = []
+        for sock in sockets or ():
+            if self._context is None:
+                self.servers.append(await loop.create_server(self._make, sock=sock, backlog=self.config.backlog))
+            else:
+                sock.setblocking(False)
+                self._tls_servers.append(TlsServer(sock, self._make, self._context, self._handshakes))
         self.started = True
         self.is_up.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept no more, and wait for those there are as uvicorn does. Who has asked nothing yet is let go."""
+        for server in self._tls_servers:
+            server.close()
+        self._handshakes.cancel()
+        await super().shutdown(sockets)
 
     def end(self, seconds: float) -> None:
         """Take nothing more; `serve` returns when what was taken has been answered, or after so many seconds."""
