@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from tests.client.scripted import LIMITS, ScriptedBroker, free_port, scripted_broker, welcome
 from tq.client import connection as module
 from tq.client.connection import Connection
-from tq.model.commands import Backup, Fetch, GetStats, GetTask, Hello, Submit, Wait
+from tq.model.commands import Backup, Fetch, GetStats, GetTask, Hello, Submit, Unwait, Wait
 from tq.model.errors import (
     AccessDenied,
     ConnectFailed,
@@ -449,6 +449,32 @@ class TestEnding:
             peer, waiting = await broker.next(Wait)
             peer.send(Affected(waiting.request_id, 1), Affected(waiting.request_id + 1, 1))
             await asyncio.gather(wait, backup)
+
+
+async def test_a_wait_that_is_cancelled_is_taken_back_and_its_answer_misses_nobody() -> None:
+    async with connected(limit=1) as (broker, connection):
+        wait = connection.request(Wait(connection.next_id(), ID, 60_000))
+        peer, waiting = await broker.next(Wait)
+        wait.cancel()
+
+        _, taken_back = await broker.next(Unwait)
+        assert taken_back == Unwait(0, waiting.request_id)
+        assert not connection.has_room  # until the broker has answered
+        peer.send(ErrorReply(waiting.request_id, "TIMED_OUT", "not waited for"))
+        await connection.drain()
+        assert not connection.is_ended
+
+
+async def test_a_wait_that_was_answered_is_not_taken_back() -> None:
+    async with connected() as (broker, connection):
+        wait = connection.request(Wait(connection.next_id(), ID, 60_000))
+        peer, waiting = await broker.next(Wait)
+        peer.send(Affected(waiting.request_id, 1))
+        await wait
+        wait.cancel()
+        connection.request(GetStats(connection.next_id()))
+
+        await broker.next(GetStats)  # and nothing before it
 
 
 async def test_a_thousand_pipelined_requests_are_all_answered() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from tests.engine.rig import CLIENT, HOUR, SECOND, Rig, id_of, task
 from tq.engine.waiters import Waiters
-from tq.model.commands import Cancel, Wait
+from tq.model.commands import Cancel, Unwait, Wait
 from tq.model.errors import TaskNotFound, TooManyRequests
 from tq.model.replies import Affected, ErrorReply, OutcomeReply, Push, Reply
 from tq.model.settings import BrokerSettings
@@ -131,6 +131,48 @@ def test_waits_end_with_the_connection_that_asked() -> None:
 
     assert rig.take_sent(OTHER) == []
     assert len(rig.take_sent(CLIENT)) == 1
+
+
+def test_a_wait_that_is_given_up_is_answered_at_once_and_the_others_go_on() -> None:
+    rig = Rig()
+    worker = rig.worker()
+    rig.submit(task(1))
+    for session, request_id in ((CLIENT, 7), (CLIENT, 8), (OTHER, 7)):
+        wait(rig, 1, request_id=request_id, session=session)
+
+    assert rig.step(Unwait(0, 7), CLIENT) is None
+    rig.turn()
+
+    (reply,) = rig.take_sent(CLIENT)
+    assert isinstance(reply, ErrorReply)
+    assert (reply.request_id, reply.code) == (7, "TIMED_OUT")
+    worker.ack(worker.fetch_one())
+    assert outcomes(rig.take_sent(CLIENT)) == [(8, State.COMPLETED)]
+    assert outcomes(rig.take_sent(OTHER)) == [(7, State.COMPLETED)]
+
+
+def test_giving_up_what_does_not_wait_does_nothing() -> None:
+    rig = Rig()
+    worker = rig.worker()
+    rig.submit(task(1))
+    wait(rig, 1)
+    worker.ack(worker.fetch_one())
+    rig.take_sent(CLIENT)
+
+    for session, request_id in ((CLIENT, 7), (CLIENT, 8), (OTHER, 7)):
+        rig.step(Unwait(0, request_id), session)
+    rig.turn()
+
+    assert rig.take_sent(CLIENT) == rig.take_sent(OTHER) == []
+
+
+def test_a_wait_that_was_given_up_makes_room_for_another() -> None:
+    rig = Rig(broker=BrokerSettings(max_waiters=1))
+    rig.submit(task(1))
+    wait(rig, 1)
+    rig.step(Unwait(0, 7), CLIENT)
+
+    assert wait(rig, 1, request_id=8) is None
 
 
 def test_a_wait_for_an_unknown_task_is_refused() -> None:

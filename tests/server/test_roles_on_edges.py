@@ -75,7 +75,7 @@ async def refused_kinds(wire: Wire) -> set[str]:
 def forbidden(role: Role) -> set[str]:
     """What the table says, and what is for the broker's own edges alone; of requests without an answer nobody hears
     that they were refused."""
-    silent = {"Fetch", "Heartbeat", "ReportProgress", "ReportLog", "StackTaken", "WatchCredit"}
+    silent = {"Fetch", "Heartbeat", "ReportProgress", "ReportLog", "StackTaken", "WatchCredit", "Unwait"}
     return ({kind.__name__ for kind in KINDS if not role.may(RULES[kind].role)} | {"ReportEdge"}) - silent
 
 

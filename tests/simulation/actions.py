@@ -34,6 +34,7 @@ from tq.model.commands import (
     ResumeQueue,
     Submit,
     Success,
+    Unwait,
     Wait,
     WorkerDied,
     WorkerHello,
@@ -344,6 +345,13 @@ def wait(world: World, draw: Draw) -> None:
     world.do(session, Wait(world.next_id(), draw.choose(IDS), draw.choose([0, 1_000, 60_000])))
 
 
+def unwait(world: World, draw: Draw) -> None:
+    """Of a wait that there is, more often than not."""
+    waits = [wait[:2] for wait in world.model.waits] or [(CLIENTS[0], 0)]
+    session, request_id = draw.choose(waits)
+    world.do(session, Unwait(0, draw.choose([request_id, request_id, request_id + 1])))
+
+
 def list_tasks(world: World, draw: Draw) -> None:
     wanted = Wanted(draw.choose([None, *State]), draw.choose([None, *QUEUES]), draw.choose([None, None, *TYPES]))
     world.list_tasks(wanted, draw.choose(list(Order)), draw.choose([False, True]), draw.choose([1, 2, 100]))
@@ -441,6 +449,7 @@ ACTIONS: dict[Action, int] = {
     cancel_operation: 1,
     resubmit: 2,
     wait: 2,
+    unwait: 1,
     list_tasks: 2,
     list_groups: 2,
     repeat_request: 3,

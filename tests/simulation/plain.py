@@ -25,6 +25,7 @@ from tq.model.commands import (
     ReportProgress,
     Resubmit,
     Submit,
+    Unwait,
     Wait,
     WorkerDied,
     WorkerHello,
@@ -361,6 +362,11 @@ class PlainModel:
             raise Refused("TOO_MANY_REQUESTS")
         self.waits.append((session, request.request_id, request.task_id, self.now + request.timeout_ms))
         return None
+
+    def unwait(self, session: int, request: Unwait) -> None:
+        over = [wait for wait in self.waits if wait[:2] == (session, request.wait_id)]
+        self.sent += [(session, ("timed_out", request.wait_id)) for _ in over]
+        self.waits = [wait for wait in self.waits if wait not in over]
 
     def cancel(self, request: Cancel) -> tuple[int, int]:
         """How many, and how many were skipped."""

@@ -47,6 +47,7 @@ from tq.model.commands import (
     ResumeQueue,
     Submit,
     UndoOperation,
+    Unwait,
     Wait,
     WorkerDied,
 )
@@ -253,6 +254,8 @@ class World:
                     assert (reply is None) == (outcome is None)
                     if isinstance(reply, OutcomeReply):
                         assert _outcome(reply.request_id, reply.outcome) == outcome
+            case Unwait():
+                model.unwait(session, request)
             case _:
                 raise AssertionError(f"the model knows no {type(request).__name__}")
 

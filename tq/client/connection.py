@@ -12,6 +12,7 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Self, assert_never, cast
 
 from msgspec.structs import replace
@@ -19,7 +20,7 @@ from msgspec.structs import replace
 from tq.client.addresses import Address, SshAddress, TcpAddress, UnixAddress, parse_address
 from tq.client.credentials import client_context, in_words, shown_token
 from tq.client.ssh import Tunnel, failure, in_short, open_tunnel, seconds_for
-from tq.model.commands import Backup, Hello, Request, Wait
+from tq.model.commands import Backup, Hello, Request, Unwait, Wait
 from tq.model.errors import (
     ConnectFailed,
     ConnectionLost,
@@ -171,7 +172,7 @@ class Connection(asyncio.Protocol):
 
         Returns:
             The reply. An ErrorReply raises the error that it carries; the end of the connection, its reason.
-            Cancelling this future forgets the answer, not the request.
+            Cancelling this future forgets the answer, not the request; but a wait is taken back.
 
         Raises:
             ConnectionLost: the connection has ended; nothing was sent.
@@ -186,7 +187,14 @@ class Connection(asyncio.Protocol):
         future: asyncio.Future[Reply] = self._loop.create_future()
         outstanding = self._slow if isinstance(request, _SLOW) else self._pending
         outstanding[request.request_id] = future
+        if isinstance(request, Wait):
+            future.add_done_callback(partial(self._take_back, request.request_id))
         return future
+
+    def _take_back(self, request_id: int, wait: "asyncio.Future[Reply]") -> None:
+        """Nobody waits for this wait any more: the broker need not either. It answers all the same."""
+        if wait.cancelled() and not self._is_ended:
+            self.send(Unwait(0, request_id))
 
     def send(self, request: Request) -> None:
         """Send a request that has no reply.

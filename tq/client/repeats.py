@@ -29,7 +29,7 @@ def is_repeatable(request: Request) -> bool:
             | commands.Hello()
         ):
             return False  # they belong to one connection
-        case commands.Watch() | commands.WatchCredit() | commands.Unwatch():
+        case commands.Watch() | commands.WatchCredit() | commands.Unwatch() | commands.Unwait():
             return False  # the same
         case (
             commands.Submit()

@@ -72,6 +72,7 @@ from tq.model.commands import (
     Submit,
     TakeStack,
     UndoOperation,
+    Unwait,
     Unwatch,
     Wait,
     Watch,
@@ -134,6 +135,9 @@ class Engine:
                 return None
             case Wait():
                 return viewing.wait(ledger, session, request, now_ms)
+            case Unwait():
+                ledger.outbox += ledger.waiters.give_up(session, request.wait_id)
+                return None
             case GetTask():
                 return viewing.get_task(ledger, request)
             case Nack():

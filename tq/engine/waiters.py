@@ -38,7 +38,7 @@ class Waiters:
     def __init__(self, waiters_max: int) -> None:
         self._max = waiters_max
         self._by_task: dict[bytes, list[_Waiter]] = {}
-        self._by_session: dict[int, dict[int, _Waiter]] = {}
+        self._by_session: dict[int, dict[int, list[_Waiter]]] = {}  # by request id, which may come twice
         self._deadlines: list[_Waiter] = []
         self._count = 0
         self._number = 0
@@ -57,7 +57,7 @@ class Waiters:
         self._number += 1
         waiter = _Waiter(deadline_ms, self._number, session, request_id, task_id)
         self._by_task.setdefault(task_id, []).append(waiter)
-        self._by_session.setdefault(session, {})[waiter.number] = waiter
+        self._by_session.setdefault(session, {}).setdefault(request_id, []).append(waiter)
         heapq.heappush(self._deadlines, waiter)
         self._count += 1
 
@@ -65,7 +65,10 @@ class Waiters:
         waiter.is_over = True
         self._count -= 1
         of_session = self._by_session[waiter.session]
-        del of_session[waiter.number]
+        of_request = of_session[waiter.request_id]
+        of_request.remove(waiter)
+        if not of_request:
+            del of_session[waiter.request_id]
         if not of_session:
             del self._by_session[waiter.session]
 
@@ -86,10 +89,18 @@ class Waiters:
             waiter = heapq.heappop(self._deadlines)
             if waiter.is_over:
                 continue
-            self._forget(waiter)
-            message = f"task {format_id(waiter.task_id)} has not ended yet"
-            replies.append((waiter.session, ErrorReply(waiter.request_id, TimedOut.code, message)))
+            replies.append(self._time_out(waiter, "has not ended yet"))
         return replies
+
+    def give_up(self, session: int, request_id: int) -> list[tuple[int, Reply | Push]]:
+        """The reply for a wait that is over because nobody wants to know any more; none if it does not wait."""
+        waiting = self._by_session.get(session, {}).get(request_id, ())
+        return [self._time_out(waiter, "is not waited for any more") for waiter in list(waiting)]
+
+    def _time_out(self, waiter: _Waiter, why: str) -> tuple[int, Reply | Push]:
+        self._forget(waiter)
+        message = f"task {format_id(waiter.task_id)} {why}"
+        return waiter.session, ErrorReply(waiter.request_id, TimedOut.code, message)
 
     def _forget(self, waiter: _Waiter) -> None:
         self._end(waiter)
@@ -100,8 +111,9 @@ class Waiters:
 
     def disconnect(self, session: int) -> None:
         """The session is gone, and its waits with it."""
-        for waiter in list(self._by_session.get(session, {}).values()):
-            self._forget(waiter)
+        for of_request in list(self._by_session.get(session, {}).values()):
+            for waiter in list(of_request):
+                self._forget(waiter)
 
     @property
     def next_deadline_ms(self) -> int | None:

@@ -57,6 +57,7 @@ from tq.model.commands import (
     Submit,
     TakeStack,
     UndoOperation,
+    Unwait,
     Unwatch,
     Wait,
     Watch,
@@ -110,6 +111,7 @@ RULES: dict[type, Rule] = {
     # producing
     Submit: Rule(Role.PRODUCER, Reach.NAMED),
     Wait: Rule(Role.PRODUCER, Reach.NAMED),
+    Unwait: Rule(Role.PRODUCER, Reach.NOTHING),
     Cancel: Rule(Role.PRODUCER, Reach.NAMED, is_audited=True),
     # running tasks: a connection that never said that it is a worker holds no lease, and gets none
     Fetch: Rule(Role.WORKER, Reach.NOTHING),

@@ -30,6 +30,7 @@ from tq.model.commands import (
     Resubmit,
     StackTaken,
     Submit,
+    Unwait,
     Unwatch,
     Watch,
     WatchCredit,
@@ -56,11 +57,11 @@ READS = frozenset(
         ListTokens,
         ListAudit,
     }
-    | {GetAttention, GetMetrics, ReportEdge, Watch, WatchCredit, Unwatch}
+    | {GetAttention, GetMetrics, ReportEdge, Watch, WatchCredit, Unwatch, Unwait}
 )
 """Requests that change nothing, in memory or on disk."""
 
-SILENT = frozenset({Fetch, Heartbeat, ReportProgress, ReportLog, StackTaken, WatchCredit})
+SILENT = frozenset({Fetch, Heartbeat, ReportProgress, ReportLog, StackTaken, WatchCredit, Unwait})
 """Requests without a reply."""
 
 _WRITES = frozenset(get_args(Request)) - READS - {Hello}

@@ -7,7 +7,6 @@ import pytest
 
 from tq.edges.grpc import tq_pb2 as pb
 from tq.edges.grpc.server import METADATA_BYTES_MAX, Limits
-from tq.edges.grpc.tasks import WAIT_SLICE_SECONDS
 from tq.edges.grpc.work import CREDIT_MAX, REPLY_BYTES
 from tq.model.error_statuses import of_error
 from tq.model.errors import ERRORS
@@ -52,7 +51,6 @@ def test_the_limits_are_those_of_the_code() -> None:
     assert f"pinged after {limits.ping_after_secs} s" in PAGE
     assert f"packed into messages of {REPLY_BYTES >> 20} MiB" in PAGE
     assert f"At most {CREDIT_MAX:,} tasks" in PAGE
-    assert f"forgets within {WAIT_SLICE_SECONDS:g} seconds" in PAGE
 
 
 def test_the_port_is_the_one_of_the_settings() -> None:

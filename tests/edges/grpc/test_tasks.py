@@ -9,6 +9,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from tests.edges.grpc.conftest import Edge
 from tq.client.ids import new_id
+from tq.client.task import Task
 from tq.edges.grpc import tq_pb2 as pb
 from tq.model.ids import format_id
 from tq.model.task import State
@@ -129,9 +130,17 @@ async def test_a_wait_ends_with_its_timeout_or_the_deadline_of_the_call(edge: Ed
         await edge.stubs.Tasks.Wait(pb.WaitRequest(id=reply.id, timeout_ms=60_000), timeout=0.3)
     assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     assert time.monotonic() - started < 30
-    async with asyncio.timeout(20):  # and the broker does not keep what nobody waits for
+
+
+async def test_a_wait_whose_caller_goes_away_is_not_kept_by_the_broker(edge: Edge) -> None:
+    task_id = await edge.native.submit_task(Task("plain", queue="waits"))
+    call = edge.stubs.Tasks.Wait(pb.WaitRequest(id=task_id, timeout_ms=86_400_000))
+    async with asyncio.timeout(20):
+        while not (await edge.native.stats()).engine.waiters:
+            await asyncio.sleep(0)
+        call.cancel()
         while (await edge.native.stats()).engine.waiters:
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize(

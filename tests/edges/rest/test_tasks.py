@@ -2,6 +2,8 @@
 
 import base64
 import json
+import socket
+import time
 import uuid
 from typing import Any
 
@@ -325,6 +327,20 @@ def test_a_wait_ends_at_its_timeout(rest: httpx.Client, queue: str) -> None:
     response = rest.get(f"/tasks/{task_id}/result", params={"timeout": "50ms"})
 
     assert code_of(response) == (504, "TIMED_OUT")
+
+
+def test_a_wait_whose_caller_goes_away_is_not_kept_by_the_broker(
+    rest: httpx.Client, native: Client, queue: str
+) -> None:
+    before, end_at = native.stats().engine.waiters, time.monotonic() + 20
+    path = f"{rest.base_url.path}tasks/{submitted(rest, queue)}/result?timeout=10m"
+
+    with socket.create_connection((rest.base_url.host, rest.base_url.port or 0), timeout=20) as caller:
+        caller.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        while native.stats().engine.waiters == before:
+            assert time.monotonic() < end_at
+    while native.stats().engine.waiters != before:
+        assert time.monotonic() < end_at
 
 
 @pytest.mark.parametrize("timeout", [None, "30", "11m", "x", ""])

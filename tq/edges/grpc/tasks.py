@@ -1,16 +1,12 @@
 """tq.v1.Tasks: submit, look, wait, cancel."""
 
-import time
-
 from tq.edges.grpc import tq_pb2 as pb
 from tq.edges.grpc.calls import Call, Unary
 from tq.edges.grpc.translate import fill, length_of, message_of, task_of, tasks_of
 from tq.model.commands import BATCH_MAX, LOG_LINES_MAX
-from tq.model.errors import InvalidArgument, TimedOut
+from tq.model.errors import InvalidArgument
 
 WAIT_MS_MAX = 86_400_000
-WAIT_SLICE_SECONDS = 10.0
-"""The broker is asked for so long at a time: a wait whose caller has gone is forgotten by then."""
 
 
 async def submit(call: Call, request: pb.SubmitRequest) -> pb.SubmitReply:
@@ -37,18 +33,9 @@ async def wait(call: Call, request: pb.WaitRequest) -> pb.Outcome:
     """How a task ended, when it has; until the timeout or the deadline of the call, whichever comes first."""
     if not 0 <= request.timeout_ms <= WAIT_MS_MAX:
         raise InvalidArgument(f"timeout_ms {request.timeout_ms}", hint=f"0 to {WAIT_MS_MAX:,}")
-    until = time.monotonic() + request.timeout_ms / 1_000
     left = call.seconds_left()
-    if left is not None:
-        until = min(until, time.monotonic() + left)
-    while True:
-        seconds = max(0.0, until - time.monotonic())
-        try:
-            slice_seconds = min(seconds, WAIT_SLICE_SECONDS)
-            return message_of(pb.Outcome, await call.while_serving(call.client.wait(request.id, slice_seconds)))
-        except TimedOut:
-            if time.monotonic() >= until:
-                raise TimedOut(f"task {request.id} has not ended in time", hint="it goes on") from None
+    seconds = request.timeout_ms / 1_000 if left is None else max(0.0, min(request.timeout_ms / 1_000, left))
+    return message_of(pb.Outcome, await call.while_serving(call.client.wait(request.id, seconds)))
 
 
 async def cancel(call: Call, request: pb.CancelRequest) -> pb.Affected:

@@ -16,7 +16,7 @@ from tq.edges.rest.operating import carry_out
 from tq.edges.rest.routing import BYTES, Gives, found_as, named, read, route
 from tq.model.commands import BATCH_MAX, LOG_LINES_MAX, Order
 from tq.model.durations import duration_ms
-from tq.model.errors import InvalidArgument, TaskCancelled, TaskFailed, TimedOut
+from tq.model.errors import InvalidArgument, TaskCancelled, TaskFailed
 from tq.model.names import KEY_BYTES_MAX, NAME_BYTES_MAX
 from tq.model.operations import Action
 from tq.model.replies import TaskPage
@@ -35,7 +35,6 @@ from tq.views.records import (
 
 WAIT_MS_MAX = 600_000
 """How long one request waits at most; then it is asked again."""
-WAIT_SECONDS_STEP = 20.0
 LOOK_SECONDS = 2.0
 """How long tasks of a selector are looked for before a page is answered that has none and is not the last."""
 SELECTOR_HELP = "docs/selectors.md, such as queue:mail* err:Timeout age:>2h"
@@ -255,19 +254,7 @@ def _media_type(content_type: str) -> str:
 
 
 async def _ended(request: Request[Any, Any, Any], client: AsyncClient, task_id: str, timeout: str) -> Outcome:
-    return await while_connected(request, _wait(client, task_id, wait_seconds(timeout)))
-
-
-async def _wait(client: AsyncClient, task_id: str, seconds: float) -> Outcome:
-    """Wait in steps: the broker goes on with a wait that was given up here until its own time is over."""
-    clock = asyncio.get_running_loop().time
-    deadline = clock() + seconds
-    while (left := deadline - clock()) > WAIT_SECONDS_STEP:
-        try:
-            return await client.wait(task_id, WAIT_SECONDS_STEP)
-        except TimedOut:
-            continue
-    return await client.wait(task_id, max(0.0, left))
+    return await while_connected(request, client.wait(task_id, wait_seconds(timeout)))
 
 
 def wait_seconds(timeout: str) -> float:

@@ -49,6 +49,7 @@ from tq.model.commands.tasks import (
     Resubmit,
     Submit,
     TakeStack,
+    Unwait,
     Wait,
     Why,
 )
@@ -77,7 +78,7 @@ from tq.model.commands.working import (
 )
 
 Request = (
-    Hello | Submit | GetTask | Wait | Cancel | ListTasks
+    Hello | Submit | GetTask | Wait | Unwait | Cancel | ListTasks
     | Fetch | Ack | Nack | Release | Extend | ReportProgress | CancelledByWorker | Heartbeat | WorkerDied
     | ListQueues | PauseQueue | ResumeQueue | Resubmit | GetSignature
     | ListGroups
@@ -108,6 +109,7 @@ __all__ = [
     "Submit",
     "GetTask",
     "Wait",
+    "Unwait",
     "Cancel",
     "ListTasks",
     "Resubmit",

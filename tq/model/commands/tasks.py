@@ -38,6 +38,13 @@ class Wait(BaseRequest, frozen=True, tag=4):
     timeout_ms: Annotated[int, Meta(ge=0, le=86_400_000)]
 
 
+class Unwait(BaseRequest, frozen=True, tag=54):
+    """Wait no more: the Wait with this request id on this connection is answered TIMED_OUT at once, if it waits. No
+    reply."""
+
+    wait_id: Count
+
+
 class Cancel(BaseRequest, frozen=True, tag=5):
     """Waiting tasks are cancelled at once; running ones are asked to stop and never retried. Reply: Affected.
 
