@@ -77,7 +77,7 @@ def _spans(cell: str) -> list[str]:
     [
         ("Everywhere", [TopApp], {"Ctrl+P"}),
         ("In a table", [VTable, ListScreen], set()),
-        ("In the line for `:` and `/`", [Prompt], set()),
+        ("In the line for `:`, `/` and `o`", [Prompt], set()),
         ("In a question", [Confirm], set()),
         ("Where a task is corrected", [Edit], set()),
         ("In a replay", [ReplayApp], set()),

@@ -13,6 +13,7 @@ from tq.tui.glyphs import ASCII, UNICODE, Glyphs
 from tq.tui.screens.base import TopScreen
 from tq.tui.widgets.footer import Footer
 from tq.tui.widgets.header import Header
+from tq.tui.widgets.prompt import Prompt
 
 WIDTH = 120
 HOSTILE = (
@@ -44,7 +45,7 @@ def is_laid_out(on: Stage) -> None:
         assert lines(on.app)[0].startswith(" tq  prod@broker-1")
         assert on.app.screen.query_one(Header).region.y == 0
         assert on.app.screen.query_one(Footer).region.bottom == on.app.screen.size.height
-        assert lines(on.app)[-1].endswith("? help")
+        assert lines(on.app)[-1].endswith("Esc leave" if isinstance(on.app.focused, Prompt) else "? help")
 
 
 @pytest.mark.parametrize("glyphs", [UNICODE, ASCII], ids=["unicode", "ascii"])

@@ -76,9 +76,9 @@ def _write_lines(lines: Iterable[str]) -> int:
 
 def write_json(value: object) -> None:
     """One JSON document, indented, to stdout."""
-    import msgspec
+    from tq.views.documents import document
 
-    sys.stdout.write(safe_json(msgspec.json.format(msgspec.json.encode(value), indent=2).decode()) + "\n")
+    sys.stdout.write(document(value) + "\n")
 
 
 def encode_json(value: object) -> str:

@@ -18,14 +18,15 @@ from textual.timer import Timer
 from textual.widgets import Input
 
 from tq.client.async_client import AsyncClient
-from tq.model.errors import InvalidArgument, TqError
+from tq.model.errors import TqError
 from tq.model.identity import Role
 from tq.model.plain import plain
 from tq.model.watching import Finding, Totals
 from tq.tui import palette
 from tq.tui.acting import Acting
 from tq.tui.actions import ACTIONS, UNDO, Action, Target, why_not
-from tq.tui.commandline import HOME, Place, completions, parse_command
+from tq.tui.asking import Asking
+from tq.tui.commandline import HOME, Place
 from tq.tui.feed import Connected, Disconnected, Feed, Frame, Greeting, Noted, Refused
 from tq.tui.figures import count
 from tq.tui.filters import last_filters
@@ -35,13 +36,13 @@ from tq.tui.mirror import Changed, Mirror
 from tq.tui.places import MODES
 from tq.tui.screens.base import TopScreen
 from tq.tui.screens.help import HelpScreen
+from tq.tui.taking import copy_json
 from tq.tui.theme import ASCII_CSS, DARK, OWN
 from tq.tui.travelling import Travelling
 from tq.tui.widgets.fields import InOrder
 from tq.tui.widgets.footer import Footer
 from tq.tui.widgets.header import LIVE, LOST, PAUSED, STALE, Header, Status, Tab
 from tq.tui.widgets.prompt import Prompt
-from tq.tui.widgets.table import VTable
 
 ALWAYS = ("totals", "attention")
 """Scopes that every screen shows something of."""
@@ -91,6 +92,8 @@ class TopApp(App[None]):
         Binding("minus", "faster(-1)", "Slower", show=False),
         Binding("t", "utc", "Local time or UTC", show=False),
         Binding("c", "copy_command", "Copy as a command", show=False),
+        Binding("Y", "copy_json", "Copy as JSON", show=False),
+        Binding("o", "ask('o')", "Save as JSON", show=False, priority=True),
         Binding("q", "leave", "Quit", show=False),
         Binding("ctrl+c", "quit", "Quit", show=False, priority=True),
         Binding("ctrl+z", "suspend_process", "To the shell; fg comes back", show=False, priority=True),
@@ -126,6 +129,7 @@ class TopApp(App[None]):
         self.reach = tuple(reach)
         self.acting = Acting(self)
         self.travelling = Travelling(self)
+        self.asking = Asking(self)
         self.link = Link(clock)
         self._clock = clock
         self._hz = look.hz
@@ -377,6 +381,15 @@ class TopApp(App[None]):
         if self.here is not None:
             self.copy(self.here.command.text(self.reach))
 
+    @work(exclusive=True, group="copy")
+    async def action_copy_json(self) -> None:
+        """Copy what the cursor is on, or what this screen is about, as JSON."""
+        if self.here is not None and self.screen is self.here:
+            try:
+                await copy_json(self, self.here)
+            except TqError as error:
+                self.report(error)
+
     def copy(self, text: str) -> None:
         """Put text on the clipboard of the terminal (OSC 52), and say so."""
         self.copy_to_clipboard(text)
@@ -419,8 +432,8 @@ class TopApp(App[None]):
     # -- command line and filter --------------------------------------------------------------------------------
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """`:` and `/` come before all other keys, so that what is typed right behind them is in the line already; but
-        where text is typed, and in dialogs, they are characters. There Ctrl-C copies, as it does in an editor."""
+        """`:`, `/` and `o` come before all other keys, so that what is typed right behind them is in the line already;
+        but where text is typed, and in dialogs, they are characters. There Ctrl-C copies, as in an editor."""
         if action == "quit" and isinstance(self.focused, Input | InOrder):
             return False
         if action == "ask" and (self.screen is not self.here or isinstance(self.focused, Input | InOrder)):
@@ -429,40 +442,15 @@ class TopApp(App[None]):
 
     def action_ask(self, kind: str) -> None:
         """Open the line at the bottom."""
-        screen = self.here
-        if screen is None or self.screen is not screen:
-            return
-        if kind == "/" and not screen.filter_hint:
-            self.notify("there is nothing to filter here", severity="warning", markup=False)
-            return
-        hint = screen.filter_hint if kind == "/" else "queues, dead SELECTOR, task ID, help ..."
-        screen.query_one(Prompt).open(kind, screen.filter_text if kind == "/" else "", hint)
-
-    def complete(self, line: str) -> list[str]:
-        """Whole lines for what was typed so far."""
-        return completions(line, self.mirror.rows("queues"), ())
+        self.asking.open(kind)
 
     def on_prompt_left(self) -> None:
         """Nothing was asked for."""
-        self._close_prompt()
+        self.asking.close()
 
     async def on_prompt_taken(self, message: Prompt.Taken) -> None:
-        """Do what was typed; a slip is said, and the line stays to be corrected."""
-        try:
-            if message.kind == "/":
-                self.filter(message.text)
-            else:
-                await self.go(parse_command(message.text))
-        except InvalidArgument as error:
-            self.report(error)
-            return
-        self._close_prompt()
-
-    def _close_prompt(self) -> None:
-        for screen in self.screen_stack:
-            for prompt in screen.query(Prompt):
-                prompt.close()
-            screen.set_focus(next(iter(screen.query(VTable)), None))
+        """Do what was typed."""
+        await self.asking.take(message.kind, message.text)
 
     def filter(self, text: str) -> None:
         """Show on this screen only what matches.

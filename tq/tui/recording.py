@@ -24,6 +24,7 @@ from tq.model.identity import Role
 from tq.model.watching import ScopePart
 from tq.tui.feed import Connected, Disconnected, Frame, Greeting, Told
 from tq.tui.mirror import Mirror
+from tq.tui.new_file import open_new
 
 VERSION = 1
 BYTES_MAX = 256 << 20
@@ -82,14 +83,7 @@ class Recorder:
         self._image = Mirror()
         self._scopes: tuple[str, ...] = ()
         self._key_at_ms: int | None = None
-        try:
-            self._fd: int | None = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            raise InvalidArgument(
-                f"{path} exists already", hint="a recording is a file of its own: name another"
-            ) from None
-        except OSError as cause:
-            raise InvalidArgument(f"{path} cannot be written: {cause.strerror}") from None
+        self._fd: int | None = open_new(path, hint="a recording is a file of its own: name another")
         self._append(b"%s%d\n" % (_FIRST_LINE, VERSION))
 
     @property

@@ -199,6 +199,8 @@ def row_record(row: object) -> dict[str, object]:
             return queue_record(row)
         case TaskView():
             return task_record(row)
+        case TaskSummary():
+            return summary_record(row)
         case FailureGroup():
             return group_record(row)
         case Operation():

@@ -14,6 +14,8 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.worker import Worker
 
+from tq.client.async_client import AsyncClient
+from tq.model.errors import InvalidArgument
 from tq.tui.actions import ACTIONS, UNDO, Action, Target
 from tq.tui.commandline import Place
 from tq.tui.mirror import Changed, Mirror
@@ -25,6 +27,8 @@ from tq.tui.widgets.prompt import Prompt
 if TYPE_CHECKING:
     from tq.tui.app import TopApp
 
+Record = Mapping[str, object]
+"""What tq/views/records.py makes of a thing."""
 S = TypeVar("S", bound="TopScreen")
 P = ParamSpec("P")
 
@@ -126,6 +130,37 @@ class TopScreen(Screen[None]):
             InvalidArgument: it cannot be understood.
         """
 
+    async def thing(self) -> Record | None:
+        """What the cursor is on, else what the screen is about, as the command prints it with `-o json`; None: nothing.
+
+        Raises:
+            TqError: the broker refused, or there is none to ask.
+        """
+        raise NotImplementedError
+
+    async def things(self) -> object:
+        """All that is shown, as the command prints it with `-o json`.
+
+        Raises:
+            TqError: as for `thing`.
+        """
+        return await self.thing()
+
+    @property
+    def why_not_saved(self) -> str:
+        """Why no file can be written; empty if one can. Behind a door it would be one of the server's."""
+        return "" if self.top.is_local else "files: only where tq top itself runs"
+
+    def broker(self) -> AsyncClient:
+        """Who is asked for what the stream has not.
+
+        Raises:
+            InvalidArgument: nobody, in a recording.
+        """
+        if self.top.client is None:
+            raise InvalidArgument("only a broker could be asked for this: it is in no recording")
+        return self.top.client
+
     def selection(self) -> Selection | None:
         """What an action would be done to now; None: nothing."""
         return None
@@ -134,7 +169,7 @@ class TopScreen(Screen[None]):
         """Header, body, prompt and footer."""
         yield Header()
         yield from self.body()
-        yield Prompt(self.top.complete)
+        yield Prompt(self.top.asking.complete)
         yield Footer()
 
     @property
@@ -164,11 +199,13 @@ class TopScreen(Screen[None]):
             self.top.show({})
 
     def say(self, hints: Sequence[Hint] = ()) -> None:
-        """Draw the footer: how to go in and to mark, what can be done here and now, then the other ways to look."""
+        """Draw the footer: how to go in and to mark, what can be done here and now, then the other ways to look; while
+        something is typed, the keys that mean something there."""
         acting = [Hint(action.key, action.label, why) for action, why in self.refusals().items()]
         own = self.hints_now()
-        shown = [*own[:2], *acting, *own[2:], *hints, Hint(":", "cmd"), Hint("?", "help")]
-        self.query_one(Footer).show(shown)
+        save = Hint("o", "save", self.why_not_saved)
+        shown = [*own[:2], *acting, *own[2:], *hints, Hint(":", "cmd"), Hint("Y", "JSON"), save, Hint("?", "help")]
+        self.query_one(Footer).show(self.query_one(Prompt).hints or shown)
 
     def tell_time(self) -> None:
         """A moment has gone by: ages are others, and what is shown may have become too old to act on."""

@@ -23,9 +23,10 @@ from tq.tui.commandline import Place
 from tq.tui.feed import Facts, Greeting
 from tq.tui.figures import clock, length, since
 from tq.tui.mirror import Changed, Mirror
-from tq.tui.screens.base import TopScreen
+from tq.tui.screens.base import Record, TopScreen
 from tq.tui.shell import Command
 from tq.tui.widgets.footer import Hint
+from tq.views.records import stats_record
 
 REQUESTS = 5
 """Asked one after the other for the round trip."""
@@ -128,6 +129,10 @@ class DoctorScreen(TopScreen):
     def command(self) -> Command:
         """The broker's part of it, printed."""
         return Command("tq stats")
+
+    async def thing(self) -> Record:
+        """The broker in numbers."""
+        return stats_record(await self.broker().stats())
 
     def body(self) -> ComposeResult:
         """One text."""

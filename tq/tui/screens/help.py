@@ -12,6 +12,7 @@ from textual.widgets import Static
 from tq.tui.actions import UNDO, Action, Tier
 from tq.tui.commandline import WORDS
 from tq.tui.screens.base import TopScreen
+from tq.tui.widgets.footer import Hint
 
 if TYPE_CHECKING:
     from tq.tui.app import TopApp
@@ -32,7 +33,10 @@ LOOKING = (
     ("z", "freeze the rows: cells go on, nothing moves"),
     ("f", "follow the row under the cursor"),
     ("t", "local time or UTC"),
+)
+TAKING = (
     ("y", "copy the name or id"),
+    ("Y", "copy the JSON of the row, or of what the screen is about"),
     ("c", "copy the command that prints the same"),
 )
 PICKING = (
@@ -76,14 +80,20 @@ def help_text(under: TopScreen, top: "TopApp") -> Text:
     """The whole page. Text, never markup."""
     mine = under.refusals()
     text = Text()
-    _section(text, f"Keys of this screen: {under.crumb}", [(hint.key, hint.label) for hint in under.hints])
+    _section(text, f"Keys of this screen: {under.crumb}", [_own(hint) for hint in under.hints_now()])
     _section(text, "Act (upper case: Shift means I am sure)", [_act(one, why) for one, why in mine.items()])
     _section(text, "Move", (*MOVING, *top.moving_keys))
     _section(text, "Look", (*LOOKING, *top.time_keys))
     _section(text, "Pick", PICKING)
+    save = Hint("o", "save the JSON of all that is shown to a new file", under.why_not_saved)
+    _section(text, "Take", (*TAKING, _own(save)))
     _section(text, "After :", [(" ".join((word.names[0], word.takes.upper())), word.help) for word in WORDS])
     text.append(f"\nThe same in a shell: {under.command.text(top.reach)}\n", "bold")
     return text
+
+
+def _own(hint: Hint) -> tuple[str, str]:
+    return hint.key, f"{hint.label}{f'   ({hint.why_not})' if hint.why_not else ''}"
 
 
 def _act(action: Action, why: str) -> tuple[str, str]:

@@ -13,10 +13,11 @@ from tq.tui.columns import Cell, Column
 from tq.tui.commandline import Place
 from tq.tui.mirror import Changed, Mirror
 from tq.tui.rows import Id, Rows
-from tq.tui.screens.base import Selection, TopScreen
+from tq.tui.screens.base import Record, Selection, TopScreen
 from tq.tui.widgets.footer import Hint
 from tq.tui.widgets.lines import Lines
 from tq.tui.widgets.table import VTable
+from tq.views.records import row_record
 
 R = TypeVar("R")
 WAITING = ""
@@ -98,6 +99,14 @@ class ListScreen(TopScreen, Generic[R]):
         """
         raise NotImplementedError
 
+    async def records(self, ids: Sequence[Id]) -> list[Record]:
+        """Rows as the command of the screen prints them with `-o json`; those that are no more are left out.
+
+        Raises:
+            TqError: the broker refused, or there is none to ask.
+        """
+        return [row_record(row) for row in map(self.list.row, ids) if row is not None]
+
     def above(self) -> ComposeResult:
         """Widgets over the table."""
         yield from ()
@@ -109,6 +118,14 @@ class ListScreen(TopScreen, Generic[R]):
     def label(self, row_id: Id) -> str:
         """What `y` copies for a row."""
         return row_id
+
+    async def thing(self) -> Record | None:
+        """The row under the cursor."""
+        return next(iter(await self.records([self.list.cursor])), None) if self.list.cursor is not None else None
+
+    async def things(self) -> object:
+        """All rows that are shown, in their order."""
+        return await self.records(self.list.ids)
 
     # -- what is the same everywhere --------------------------------------------------------------------------
 

@@ -18,11 +18,12 @@ from tq.tui.commandline import Place
 from tq.tui.figures import count, drain, length, rate, since
 from tq.tui.glyphs import Glyphs, sparkline
 from tq.tui.mirror import Changed, Mirror
-from tq.tui.screens.base import Selection, fetching
+from tq.tui.screens.base import Record, Selection, fetching
 from tq.tui.screens.tasks import COLUMNS, NEWEST, QUICKEST, TasksScreen
 from tq.tui.shell import Command, words_of
 from tq.tui.widgets.footer import Hint
 from tq.tui.widgets.lines import Lines
+from tq.views.records import queue_record
 
 
 class Tab(NamedTuple):
@@ -150,6 +151,16 @@ class QueueScreen(TasksScreen):
         """The same, printed."""
         return Command("tq task list", words_of(self._selector()))
 
+    async def thing(self) -> Record | None:
+        """The task under the cursor, else the queue."""
+        stats = self._stats
+        return await super().thing() or (queue_record(stats) if stats is not None else None)
+
+    @property
+    def _stats(self) -> QueueStats | None:
+        stats = next(iter(self.top.mirror.rows(self.scopes[0]).values()), None)
+        return stats if isinstance(stats, QueueStats) else None
+
     @property
     def targets(self) -> tuple[Target, ...]:
         """Its tasks, and the queue itself."""
@@ -167,8 +178,8 @@ class QueueScreen(TasksScreen):
     def draw(self, mirror: Mirror, changes: Mapping[str, Changed]) -> None:
         """The figures live; the tasks are as of the moment of the search."""
         super().draw(mirror, changes)
-        stats = next(iter(mirror.rows(self.scopes[0]).values()), None)
-        if isinstance(stats, QueueStats):
+        stats = self._stats
+        if stats is not None:
             lines = stats_lines(stats, self.top.now_ms, self.size.width)
             is_low = self.size.height < LOW_LINES
             self.query_one("#stats", Lines).show([lines[0], *lines[2:]] if is_low else lines)

@@ -18,11 +18,13 @@ from tq.tui.glyphs import Glyphs, sparkline
 from tq.tui.mirror import Changed, Mirror
 from tq.tui.names import name_filter
 from tq.tui.pulse import Pulse
-from tq.tui.screens.base import fetching
+from tq.tui.rows import Id
+from tq.tui.screens.base import Record, fetching
 from tq.tui.screens.listing import LOWEST_LINES, ListScreen, Order
 from tq.tui.shell import Command
 from tq.tui.widgets.footer import Hint
 from tq.tui.widgets.lines import Lines
+from tq.views.records import queue_record
 
 COLUMNS = (
     Column("QUEUE", 18, is_elastic=True, widest=64),
@@ -211,6 +213,13 @@ class QueuesScreen(ListScreen[QueueLive]):
     def shows(self, text: str) -> Callable[[QueueLive], bool] | None:
         """Queues whose names match."""
         return name_filter(text, lambda row: (row.name,))
+
+    async def records(self, ids: Sequence[Id]) -> list[Record]:
+        """As the broker has them now: the stream has less of each. A recording has only that."""
+        if self.top.client is None:
+            return await super().records(ids)
+        known = {queue.name: queue_record(queue) for queue in await self.top.client.queues()}
+        return [known[one] for one in ids if one in known]
 
     def above(self) -> ComposeResult:
         """The totals."""

@@ -20,9 +20,10 @@ from tq.tui import task_page
 from tq.tui.actions import Target
 from tq.tui.commandline import Place
 from tq.tui.mirror import Changed, Mirror
-from tq.tui.screens.base import Selection, TopScreen, fetching, only
+from tq.tui.screens.base import Record, Selection, TopScreen, fetching, only
 from tq.tui.shell import Command
 from tq.tui.widgets.footer import Hint
+from tq.views.records import task_record
 
 SECTIONS = ("facts", "attempts", "bodies", "stack", "trace", "log")
 """Parts of the page from top to bottom. Only those that changed are drawn again, and what is read stands still."""
@@ -112,6 +113,10 @@ class TaskScreen(TopScreen):
     def selection(self) -> Selection | None:
         """This task."""
         return Selection(self.targets[0], (self.task_id,)) if self._view is not None else None
+
+    async def thing(self) -> Record:
+        """The task, as it is now."""
+        return task_record(await self.broker().get_task(self.task_id))
 
     def hints_now(self) -> Sequence[Hint]:
         """Those keys dim that lead nowhere for this task."""

@@ -18,12 +18,13 @@ from tq.tui.commandline import Place
 from tq.tui.figures import since
 from tq.tui.glyphs import Glyphs
 from tq.tui.mirror import Changed, Mirror
-from tq.tui.screens.base import Selection, fetching
+from tq.tui.screens.base import Record, Selection, fetching
 from tq.tui.screens.listing import ListScreen, Order, count_lines
 from tq.tui.shell import Command, words_of
 from tq.tui.widgets.footer import Hint
 from tq.tui.widgets.lines import Lines
 from tq.views.errors import summary_error
+from tq.views.records import task_record
 
 PAGE = 200
 """Tasks fetched at once; more when the cursor comes near the end."""
@@ -179,6 +180,10 @@ class TasksScreen(ListScreen[TaskSummary]):
         rows = [self.list.row(row_id) for row_id in found.ids]
         is_dead = all(row is not None and row.state is State.DEAD_LETTER for row in rows)
         return Selection(Target.DEAD if is_dead else Target.TASK, found.ids)
+
+    async def thing(self) -> Record | None:
+        """The task under the cursor, in full; `things` has the lines of the listing."""
+        return task_record(await self.broker().get_task(self.list.cursor)) if self.list.cursor is not None else None
 
     def action_all(self) -> None:
         """Select all that match, or no longer. Every task there is cannot be selected: a filter says what is meant."""

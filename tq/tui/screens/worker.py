@@ -15,10 +15,11 @@ from tq.tui.figures import length, since
 from tq.tui.glyphs import Glyphs, bar
 from tq.tui.mirror import Changed, Mirror
 from tq.tui.names import name_filter
-from tq.tui.screens.base import Selection, fetching
+from tq.tui.screens.base import Record, Selection, fetching
 from tq.tui.screens.listing import ListScreen, Order
 from tq.tui.shell import Command
 from tq.tui.widgets.lines import Lines
+from tq.views.records import task_record, worker_view_record
 
 REFRESH_MS = 1_000
 
@@ -118,6 +119,16 @@ class WorkerScreen(ListScreen[HeldTask]):
     def targets(self) -> tuple[Target, ...]:
         """What it has in hand, and the process itself."""
         return (Target.TASK, Target.WORKER)
+
+    async def thing(self) -> Record | None:
+        """The task under the cursor, else the process."""
+        if self.list.cursor is not None:
+            return task_record(await self.broker().get_task(self.list.cursor))
+        return next(iter(await self.things()), None)
+
+    async def things(self) -> list[Record]:
+        """The process, with what it has in hand."""
+        return [worker_view_record(view) for view in await self.broker().worker(self.worker_id)]
 
     def aim(self, action: Action, selected: Selection | None) -> Selection | None:
         """The worker is drained; all else is done to its tasks."""

@@ -10,8 +10,10 @@ from tq.tui.glyphs import Glyphs, bar
 from tq.tui.mirror import Changed, Mirror
 from tq.tui.names import name_filter
 from tq.tui.rows import Id
+from tq.tui.screens.base import Record
 from tq.tui.screens.listing import ListScreen, Order
 from tq.tui.shell import Command
+from tq.views.records import worker_record
 
 SILENT_MS = 30_000
 """A worker that was not heard of for this long is shown as such; the broker gives it up at three missed heartbeats."""
@@ -107,6 +109,13 @@ class WorkersScreen(ListScreen[WorkerLive]):
     def shows(self, text: str) -> Callable[[WorkerLive], bool] | None:
         """Workers whose names or hosts match."""
         return name_filter(text, lambda row: (row.name, row.host))
+
+    async def records(self, ids: Sequence[Id]) -> list[Record]:
+        """As the broker has them now: the stream has less of each. A recording has only that."""
+        if self.top.client is None:
+            return await super().records(ids)
+        known = {worker.incarnation.hex(): worker_record(worker) for worker in await self.top.client.workers()}
+        return [known[one] for one in ids if one in known]
 
     def label(self, row_id: Id) -> str:
         """The name, which is what commands take."""

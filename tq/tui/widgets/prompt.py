@@ -1,6 +1,6 @@
-"""The line at the bottom that takes a filter (`/`) or a command (`:`)."""
+"""The line at the bottom that takes a filter (`/`), a command (`:`), or the name of a file (`o`)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -8,8 +8,19 @@ from textual.message import Message
 from textual.suggester import Suggester
 
 from tq.tui.widgets.fields import Field
+from tq.tui.widgets.footer import Hint
 
 Complete = Callable[[str], list[str]]
+
+FILTER, PLACE, FILE = "/", ":", "o"
+"""What can be asked for, by the key that asks."""
+LEAVE = Hint("Esc", "leave")
+HINTS = {
+    FILTER: (Hint("Ent", "filter"), LEAVE),
+    PLACE: (Hint("Ent", "go there"), Hint("Tab", "complete"), LEAVE),
+    FILE: (Hint("Ent", "save what is shown as JSON to this file"), LEAVE),
+}
+"""The keys that mean something while it is typed."""
 
 
 class _Completing(Suggester):
@@ -36,7 +47,7 @@ class Prompt(Field):
     ]
 
     class Taken(Message):
-        """Enter was pressed. `kind` is "/" or ":"."""
+        """Enter was pressed. `kind` is FILTER, PLACE or FILE."""
 
         def __init__(self, kind: str, text: str) -> None:
             super().__init__()
@@ -48,18 +59,23 @@ class Prompt(Field):
 
     def __init__(self, complete: Complete) -> None:
         super().__init__(select_on_focus=False)
-        self.kind = ":"
+        self.kind = PLACE
         self._complete = complete
 
     def open(self, kind: str, text: str, hint: str) -> None:
         """Ask for a line. `hint` is shown while it is empty."""
         self.kind = kind
         self.placeholder = hint
-        self.suggester = _Completing(self._complete) if kind == ":" else None
+        self.suggester = _Completing(self._complete) if kind == PLACE else None
         self.value = text
         self.cursor_position = len(text)
         self.display = True
         self.screen.set_focus(self)  # at once: the next key may be there already
+
+    @property
+    def hints(self) -> Sequence[Hint]:
+        """The keys that mean something while it asks; none, then it does not."""
+        return HINTS[self.kind] if self.display else ()
 
     def close(self) -> None:
         """Ask no more."""
@@ -68,7 +84,7 @@ class Prompt(Field):
 
     def action_complete(self) -> None:
         """Take the completion."""
-        if self.kind == ":" and (found := self._complete(self.value)):
+        if self.kind == PLACE and (found := self._complete(self.value)):
             self.value = found[0]
             self.cursor_position = len(self.value)
 
