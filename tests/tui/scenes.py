@@ -34,6 +34,7 @@ from tq.tui.screens.base import TopScreen
 from tq.tui.screens.confirm import Confirm
 from tq.tui.screens.edit import Edit
 from tq.tui.screens.help import HelpScreen
+from tq.tui.widgets.footer import Footer
 
 SECONDS_MAX = 10.0
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
@@ -332,7 +333,12 @@ class Stage:
     async def resize(self, width: int, height: int) -> None:
         """The terminal has another size."""
         await self.pilot.resize_terminal(width, height)
-        await self.until(lambda: self.app.screen.size == (width, height) and not self._asks())
+        await self.until(lambda: self._fills(width, height) and not self._asks())
+
+    def _fills(self, width: int, height: int) -> bool:
+        """Whether the screen is laid out in this size: Textual does so a moment after it knows of the size."""
+        here = self.app.here
+        return here is not None and here.query_one(Footer).region.bottom_right == (width, height)
 
     async def silence(self, seconds: float) -> None:
         """Nothing comes for a while."""

@@ -154,7 +154,7 @@ async def test_a_blocked_loop_does_not_stop_heartbeats_and_is_named_in_them(brok
         event = await worker.logged("loop_blocked")
         during = [one for one in broker.requests if isinstance(one, Heartbeat)]
 
-        assert 2_000 <= event["blocked_ms"] < 3_000
+        assert 2_000 <= event["blocked_ms"] < 4_500  # while it still blocks
         assert event["at"].startswith("sample.py:")
         assert event["task_type"] == "blocks"
         assert "time.sleep(seconds)" in event["stack"]

@@ -1,9 +1,7 @@
 """`tq check`: is it well? For monitoring systems, which read the exit code and one of several shapes of output."""
 
-import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -14,7 +12,7 @@ from tq.cli.groups import NounGroup
 from tq.cli.listing import write_json
 from tq.cli.options import ConfigFile, Url
 from tq.cli.queues import find_queue
-from tq.cli.reach import complete_queue, reach
+from tq.cli.reach import complete_queue, reach, within
 from tq.cli.verdicts import (
     Reading,
     Shape,
@@ -151,7 +149,10 @@ def _check(
     looks at stdout."""
     seconds = duration_ms(timeout, "--timeout") / 1000
     try:
-        with _within(seconds, timeout), reach(url, config, seconds=seconds) as client:
+        # A broker that is there and does not answer is a finding, not a reason to wait.
+        hint = "is its machine overloaded? tq stats"
+        late = TimedOut(f"the broker did not answer within {timeout}", hint=hint)
+        with within(seconds, late), reach(url, config, seconds=seconds) as client:
             readings = read(client)
     except TqError as error:
         if output == "text":
@@ -174,23 +175,3 @@ def _write(readings: Sequence[Reading], output: Shape, code: Exit, error: TqErro
             sys.stdout.write(as_prometheus(readings, error) + "\n")
         case "json":
             write_json(as_record(readings, error))
-
-
-@contextmanager
-def _within(seconds: float, shown: str) -> Iterator[None]:
-    """Give up after so many seconds: a broker that is there and does not answer is a finding, not a reason to wait.
-
-    Raises:
-        TimedOut: the time is over.
-    """
-
-    def give_up(_number: int, _frame: object) -> None:
-        raise TimedOut(f"the broker did not answer within {shown}", hint="is its machine overloaded? tq stats")
-
-    handler = signal.signal(signal.SIGALRM, give_up)
-    left, interval = signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, left, interval)
-        signal.signal(signal.SIGALRM, handler)

@@ -2,7 +2,8 @@
 
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,17 +78,31 @@ def complete_worker(incomplete: str) -> list[str]:
 
 
 def _names(what: str) -> list[str]:
-    def give_up(_number: int, _frame: object) -> None:
-        raise TimeoutError
-
-    # A process that completes does nothing else, so its alarm is free; it also ends the wait for a broker that hangs.
-    signal.signal(signal.SIGALRM, give_up)
-    signal.setitimer(signal.ITIMER_REAL, COMPLETE_SECONDS)
     try:
-        with reach(None, None, seconds=COMPLETE_SECONDS, can_ask=False) as client:
+        with (
+            within(COMPLETE_SECONDS, TimeoutError()),
+            reach(None, None, seconds=COMPLETE_SECONDS, can_ask=False) as client,
+        ):
             return sorted({thing.name for thing in (client.queues() if what == "queues" else client.workers())})
     except Exception:  # whatever it is, the shell's prompt is no place to say it
         return []
+
+
+@contextmanager
+def within(seconds: float, late: Exception) -> Iterator[None]:
+    """Raise `late` if what is in here takes longer, whatever it waits for. For the main thread of a process that does
+    nothing else: it takes the process's one alarm."""
+
+    def give_up(_number: int, _frame: object) -> None:
+        raise late
+
+    handler = signal.signal(signal.SIGALRM, give_up)
+    left, interval = signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, left, interval)
+        signal.signal(signal.SIGALRM, handler)
 
 
 def read_bytes(path: Path) -> bytes:
