@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.client.scripted import LIMITS, Peer, operation, scripted_broker, welcome
+from tests.edges.samples import metrics, queue_metrics
 from tq.client.async_client import AsyncClient
 from tq.client.ids import new_id
 from tq.client.task import Task
@@ -26,7 +27,7 @@ from tq.model.errors import (
 )
 from tq.model.ids import format_id
 from tq.model.insight import Explanation, TaskStack
-from tq.model.metrics import Metrics, WorkerCounts
+from tq.model.metrics import Metrics, WorkerCounts, together
 from tq.model.operations import Action, OperationState, Overrides
 from tq.model.replies import (
     Affected,
@@ -100,7 +101,7 @@ def outcome(state: State, reason: str = "", error: AttemptRecord | None = None) 
 
 
 STATS = StatsReply(0, msgspec.convert(dict.fromkeys(EngineStats.__struct_fields__, 0), EngineStats))
-METRICS = MetricsReply(0, Metrics(engine=STATS.engine, workers=WorkerCounts(), queues=[], rest=None))
+METRICS = MetricsReply(0, Metrics(queue_count=3, waiters=1, workers=WorkerCounts(), queues=[], rest=None))
 AFFECTED = Affected(0, 1)
 STACK = TaskStack(
     task_id=ID, attempt=1, worker="w", host="h", pid=7, kind="thread", running_ms=1, place="a.py:1", text="at a.py"
@@ -321,6 +322,30 @@ class TestResults:
 
             with pytest.raises(TaskNotFound):
                 await client.wait_for_result(ID, timeout=60)
+
+
+class TestMetrics:
+    async def test_the_parts_of_what_is_not_named_are_asked_for_and_added_up(self) -> None:
+        first = metrics(queue_metrics("a"), rest=queue_metrics("_other", 1_000))
+        later = metrics(rest=queue_metrics("_other", 2_000))
+        async with scripted_broker() as broker, AsyncClient(broker.address) as client:
+            parts = {0: (first, 500), 500: (metrics(), 1_000), 1_000: (later, 0)}
+
+            def answer(peer: Peer, request: Request) -> None:
+                assert isinstance(request, commands.GetMetrics)
+                peer.send(MetricsReply(request.request_id, *parts[request.after]))
+
+            broker.answer = answer
+            found = await client.metrics(1)
+
+        expected = replace(first, rest=together(first.rest, later.rest))
+        assert msgspec.json.encode(found) == msgspec.json.encode(expected)
+        assert found.rest is not None
+        assert first.rest is not None
+        assert later.rest is not None
+        assert found.rest.stats.ready_low == first.rest.stats.ready_low + later.rest.stats.ready_low
+        assert found.rest.stats.oldest_ready_ms == later.rest.stats.oldest_ready_ms
+        assert found.rest.processing_ms.sum == 2 * first.rest.processing_ms.sum
 
 
 class TestListing:

@@ -17,7 +17,7 @@ from tq.model.metrics import (
     QueueMetrics,
     WorkerCounts,
 )
-from tq.model.stats import EngineStats, ProcessStats, QueueStats
+from tq.model.stats import ProcessStats, QueueStats
 
 
 def distribution(bounds: tuple[int, ...], start: int = 0) -> Distribution:
@@ -61,14 +61,14 @@ def process_metrics() -> ProcessMetrics:
 def metrics(*queues: QueueMetrics, rest: QueueMetrics | None = None) -> Metrics:
     """A broker with these queues."""
     numbers = itertools.count(3_000)
-    engine = EngineStats(**{field.name: next(numbers) for field in msgspec.structs.fields(EngineStats)})
     workers = WorkerCounts(connected=4_001, draining=4_002, lost=4_003, slots=4_004, in_use=4_005)
     requests = [
         EdgeRequests("submit", [EdgeStatus("200", 7), EdgeStatus("400", 8)], distribution(EDGE_US_BOUNDS)),
         EdgeRequests("none", [EdgeStatus("404", 9)], distribution(EDGE_US_BOUNDS, 5)),
     ]
     return Metrics(
-        engine=engine,
+        queue_count=next(numbers),
+        waiters=next(numbers),
         workers=workers,
         queues=list(queues),
         rest=rest,

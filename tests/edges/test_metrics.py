@@ -67,10 +67,11 @@ def test_every_number_of_a_queue_is_in_the_metric_of_its_meaning() -> None:
     assert value("tq_tasks_ready", queue="mail", priority="low") == mail.ready_low
 
 
-def test_queues_without_a_name_of_their_own_are_counted_as_other_but_have_no_age() -> None:
+def test_queues_without_a_name_of_their_own_are_counted_as_other_with_the_age_of_the_oldest() -> None:
     assert SHOWN.rest is not None
     assert value("tq_tasks_total", queue="_other") == SHOWN.rest.stats.submitted_total
-    for name in ("tq_queue_oldest_task_age_seconds", "tq_tasks_no_handler", "tq_queue_paused"):
+    assert value("tq_queue_oldest_task_age_seconds", queue="_other") == SHOWN.rest.stats.oldest_ready_ms / 1_000
+    for name in ("tq_tasks_no_handler", "tq_queue_paused"):
         with pytest.raises(KeyError):
             value(name, queue="_other")
 

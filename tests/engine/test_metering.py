@@ -1,16 +1,19 @@
 """What monitoring is told: true, and with names that stay."""
 
+from functools import reduce
+
 import pytest
 
 from tests.engine.rig import HOUR, MINUTE, SECOND, Rig, task
+from tq.engine.metering import PART
 from tq.model.commands import GetMetrics, GetStats, PauseQueue
-from tq.model.metrics import PROCESSING_MS_BOUNDS, Metrics, QueueMetrics
+from tq.model.metrics import PROCESSING_MS_BOUNDS, Metrics, QueueMetrics, together
 from tq.model.replies import Affected, MetricsReply, StatsReply
 
 
 def metrics(rig: Rig, queues: int = 100) -> Metrics:
-    reply = rig.step(GetMetrics(1, queues))
-    assert isinstance(reply, MetricsReply)
+    reply = rig.ask(GetMetrics(1, queues), MetricsReply)
+    assert reply.more_after == 0
     return reply.metrics
 
 
@@ -159,9 +162,51 @@ def test_named_queues_and_the_rest_add_up_to_the_whole() -> None:
         shown = metrics(rig, count)
         parts = [part.stats for part in (*shown.queues, *([shown.rest] if shown.rest else []))]
         assert len(shown.queues) == min(count, 7)
-        assert shown.engine == stats.engine
+        assert (shown.queue_count, shown.waiters) == (stats.engine.queues, stats.engine.waiters)
         for name in ("ready", "in_progress", "dead", "retrying", "submitted_total", "completed_total", "failed_total"):
-            assert sum(getattr(part, name) for part in parts) == getattr(shown.engine, name), name
+            assert sum(getattr(part, name) for part in parts) == getattr(stats.engine, name), name
+
+
+def test_queues_that_are_not_named_are_counted_in_parts_and_each_of_them_once() -> None:
+    rig = Rig()
+    for start in range(0, 1_200, 400):
+        rig.submit(*(task(start + number, queue=f"q{start + number}") for number in range(400)))
+    rig.pass_time(SECOND)
+    rig.submit(task(5_000, queue="q0"))  # which is the busiest now
+
+    parts = [rig.ask(GetMetrics(1, 1), MetricsReply)]
+    while parts[-1].more_after:
+        parts.append(rig.ask(GetMetrics(1, 1, parts[-1].more_after), MetricsReply))
+
+    rests = [part.metrics.rest for part in parts]
+    assert [[queue.stats.name for queue in part.metrics.queues] for part in parts] == [["q0"], [], []]
+    assert [rest.stats.ready_normal for rest in rests if rest] == [PART - 1, PART, 1_200 - 2 * PART]
+    whole = reduce(together, rests)
+    assert whole is not None
+    assert (whole.stats.submitted_total, whole.stats.oldest_ready_ms) == (1_199, SECOND)
+    assert len(whole.processing_ms.counts) == len(PROCESSING_MS_BOUNDS) + 1
+
+
+def test_the_age_of_the_queues_that_are_not_named_is_that_of_the_oldest_that_is_not_paused() -> None:
+    rig = Rig()
+    rig.submit(task(1, queue="paused"))
+    rig.ask(PauseQueue(1, "paused", "broken"), Affected)
+    rig.pass_time(MINUTE)
+    assert age_of_the_rest(rig) == 0
+    rig.submit(task(2, queue="a"))
+    rig.pass_time(MINUTE)
+    rig.submit(task(3, queue="b"))
+
+    assert age_of_the_rest(rig) == MINUTE
+    worker = rig.worker(queues={"a": 0})
+    worker.fetch_one()
+    assert age_of_the_rest(rig) == 0
+
+
+def age_of_the_rest(rig: Rig) -> int:
+    rest = metrics(rig, 0).rest
+    assert rest is not None
+    return rest.stats.oldest_ready_ms
 
 
 def test_what_alarms_ring_for_is_there_of_each_named_queue() -> None:

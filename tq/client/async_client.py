@@ -3,6 +3,8 @@
 The methods are written down by subject, in the modules that the class is put together from.
 """
 
+from msgspec.structs import replace
+
 from tq.client.access import AsyncAccess
 from tq.client.asking import Asking
 from tq.client.dead import AsyncDead
@@ -13,7 +15,7 @@ from tq.client.tasks import AsyncTasks
 from tq.client.watching import AsyncWatching
 from tq.client.workers import AsyncWorkers
 from tq.model.commands import Backup, GetMetrics, GetStats
-from tq.model.metrics import Metrics
+from tq.model.metrics import Metrics, together
 from tq.model.replies import Affected, MetricsReply, StatsReply
 
 
@@ -61,7 +63,12 @@ class AsyncClient(
         Args:
             queues: 0 to 1,000 that are named; the others are counted together.
         """
-        return (await self._ask(GetMetrics(0, queues), MetricsReply)).metrics
+        reply = await self._ask(GetMetrics(0, queues), MetricsReply)
+        metrics = reply.metrics
+        while reply.more_after:
+            reply = await self._ask(GetMetrics(0, queues, reply.more_after), MetricsReply)
+            metrics = replace(metrics, rest=together(metrics.rest, reply.metrics.rest))
+        return metrics
 
     async def backup(self, directory: str) -> Affected:
         """A consistent copy of the data, while the broker runs.

@@ -75,7 +75,6 @@ _BY_QUEUE = (
         "gauge",
         "For how long the oldest ready task has been ready; 0: there is none.",
         lambda queue: queue.stats.oldest_ready_ms / 1_000,
-        is_of_rest=False,
     ),
     _Number(
         "tq_queue_paused", "gauge", "1: the queue is paused.", lambda queue: queue.stats.is_paused, is_of_rest=False
@@ -122,8 +121,8 @@ def families(metrics: Metrics) -> Iterator[Metric]:
     for part in parts:
         _add(durations, [part.stats.name], part.processing_ms, 1_000)
     yield durations
-    yield _gauge("tq_queues", "Queues, named here or not.", metrics.engine.queues)
-    yield _gauge("tq_result_waits", "Callers that wait for a result.", metrics.engine.waiters)
+    yield _gauge("tq_queues", "Queues, named here or not.", metrics.queue_count)
+    yield _gauge("tq_result_waits", "Callers that wait for a result.", metrics.waiters)
     workers = metrics.workers
     yield _gauge("tq_workers_connected", "Worker processes that are connected.", workers.connected)
     yield _gauge("tq_workers_draining", "Of these, those that take nothing more.", workers.draining)

@@ -5,7 +5,6 @@ from bisect import bisect_left
 from tq.engine.lanes import Lane
 from tq.engine.tables import QueueRow
 from tq.model.metrics import PROCESSING_MS_BOUNDS
-from tq.model.task import Tier
 
 TYPES_MAX = 1_000
 """Different task types in one queue."""
@@ -46,4 +45,4 @@ class Queue:
 
     def all_lanes(self) -> list[Lane]:
         """The lanes of all tiers, the highest tier first."""
-        return [lane for tier in reversed(Tier) for lane in self.lanes[tier].values()]
+        return [lane for lanes in reversed(self.lanes) for lane in lanes.values()]

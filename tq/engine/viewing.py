@@ -1,6 +1,9 @@
 """What is shown: one task, queues, workers, the whole. Pages of tasks are in listing.py."""
 
+from collections.abc import Iterable
+
 from tq.engine.history import check_span
+from tq.engine.lanes import Lane
 from tq.engine.ledger import Ledger, Record
 from tq.engine.queues import Queue
 from tq.engine.waiters import outcome_of
@@ -102,7 +105,7 @@ def queue_stats(ledger: Ledger, queue: Queue, now_ms: int) -> QueueStats:
     """All of one queue."""
     row = queue.row
     lanes = [lane for lane in queue.all_lanes() if lane.row.ready]
-    moments = [moment for lane in lanes if (moment := lane.oldest_ready_at_ms(ledger.changes)) is not None]
+    oldest_at_ms = oldest_ready_at_ms(ledger, lanes)
     rates = ledger.history.rates(queue, now_ms)
     return QueueStats(
         name=row.name,
@@ -116,7 +119,7 @@ def queue_stats(ledger: Ledger, queue: Queue, now_ms: int) -> QueueStats:
         no_handler=sum(
             lane.row.ready for lane in lanes if not any(profile.can_run(lane) for profile in ledger.profiles.values())
         ),
-        oldest_ready_ms=max(0, now_ms - min(moments)) if moments else 0,
+        oldest_ready_ms=0 if oldest_at_ms is None else max(0, now_ms - oldest_at_ms),
         is_paused=row.is_paused,
         paused_at_ms=row.paused_at_ms,
         pause_reason=row.pause_reason,
@@ -132,6 +135,12 @@ def queue_stats(ledger: Ledger, queue: Queue, now_ms: int) -> QueueStats:
         failed_60s=rates.failed_60s,
         dead_60s=rates.dead_60s,
     )
+
+
+def oldest_ready_at_ms(ledger: Ledger, lanes: Iterable[Lane]) -> int | None:
+    """Since when the first task of all these is ready; None: there is none."""
+    moments = (lane.oldest_ready_at_ms(ledger.changes) for lane in lanes if lane.row.ready)
+    return min((moment for moment in moments if moment is not None), default=None)
 
 
 def list_workers(ledger: Ledger, request: ListWorkers) -> WorkerPage:
@@ -176,14 +185,9 @@ def get_signature(ledger: Ledger, request: GetSignature) -> SignatureReply:
 
 def get_stats(ledger: Ledger, request: GetStats, now_ms: int) -> StatsReply:
     """All queues together; the server adds its own part."""
-    return StatsReply(request.request_id, engine_stats(ledger, now_ms))
-
-
-def engine_stats(ledger: Ledger, now_ms: int) -> EngineStats:
-    """The same, by itself."""
     rows = [queue.row for queue in ledger.queues.values()]
     rates = ledger.history.total_rates(now_ms)
-    return EngineStats(
+    stats = EngineStats(
         queues=len(rows),
         ready=sum(sum(queue.ready) for queue in ledger.queues.values()),
         scheduled=sum(row.scheduled for row in rows),
@@ -204,6 +208,7 @@ def engine_stats(ledger: Ledger, now_ms: int) -> EngineStats:
         failed_60s=rates.failed_60s,
         dead_60s=rates.dead_60s,
     )
+    return StatsReply(request.request_id, stats)
 
 
 def get_history(ledger: Ledger, request: GetHistory, now_ms: int) -> HistoryReply:

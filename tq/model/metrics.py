@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
+from msgspec.structs import replace
 
-from tq.model.stats import EngineStats, ProcessStats, QueueStats
+from tq.model.stats import ProcessStats, QueueStats
 
 QUEUES_MAX = 1_000
 """Queues that one answer names."""
@@ -49,6 +50,31 @@ class QueueMetrics(msgspec.Struct, frozen=True, kw_only=True):
     stats: QueueStats
     retried_total: int  # failed attempts that were followed by a wait for another
     processing_ms: Distribution
+
+
+SUMMED_OF_ROWS = (
+    "scheduled", "retrying", "in_progress", "dead", "submitted_total", "completed_total", "failed_total",
+    "crashed_total", "dead_total", "cancelled_total",
+)  # fmt: skip
+SUMMED = ("ready_high", "ready_normal", "ready_low", *SUMMED_OF_ROWS)
+"""What is added up of the queues that are counted together; `SUMMED_OF_ROWS` are those that are kept in their rows."""
+
+
+def together(first: QueueMetrics | None, second: QueueMetrics | None) -> QueueMetrics | None:
+    """Two parts of the queues that are not named, as one."""
+    if first is None or second is None:
+        return second if first is None else first
+    one, other, times = first.stats, second.stats, second.processing_ms
+    sums = {name: getattr(one, name) + getattr(other, name) for name in SUMMED}
+    return QueueMetrics(
+        stats=replace(one, oldest_ready_ms=max(one.oldest_ready_ms, other.oldest_ready_ms), **sums),
+        retried_total=first.retried_total + second.retried_total,
+        processing_ms=Distribution(
+            times.bounds,
+            list(map(int.__add__, first.processing_ms.counts, times.counts)),
+            first.processing_ms.sum + times.sum,
+        ),
+    )
 
 
 class WorkerCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,9 +130,11 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True):
     and out of `rest` would make the counters of both jump. `process` is None where the engine runs without one (tests).
     """
 
-    engine: EngineStats
+    queue_count: int  # named or not
+    waiters: int  # callers that wait for a result
     workers: WorkerCounts
     queues: list[QueueMetrics]
-    rest: QueueMetrics | None  # None: all are named. Has no oldest_ready_ms, no_handler, rates and pause: always 0
+    # None: all are named. Has no no_handler, rates and pause, always 0; its age leaves paused queues out.
+    rest: QueueMetrics | None
     process: ProcessMetrics | None = None
     edges: list[EdgeMetrics] = []

@@ -244,9 +244,10 @@ class AttentionReply(_Reply, frozen=True, tag=123):
 
 
 class MetricsReply(_Reply, frozen=True, tag=124):
-    """What monitoring wants to know."""
+    """What monitoring wants to know. `more_after` 0: the rest of the queues is in it whole; else see GetMetrics."""
 
     metrics: Metrics
+    more_after: int = 0
 
 
 class Delivery(msgspec.Struct, array_like=True, frozen=True):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 from msgspec.structs import replace
 
-from tq.model.commands import Backup, CreateToken, Hello, ReportEdge, RevokeToken, Wait, Watch
+from tq.model.commands import Backup, CreateToken, GetMetrics, Hello, ReportEdge, RevokeToken, Wait, Watch
 from tq.model.errors import AccessDenied, DiskFull, TqError
 from tq.model.metrics import EdgeMetrics
 from tq.model.replies import Affected, ErrorReply, MetricsReply, Reply, StatsReply, WhyReply
@@ -121,7 +121,8 @@ class Handling:
             return replace(reply, process=self._vitals.process_stats(len(self._sessions)))
         if isinstance(reply, MetricsReply):
             process = self._vitals.process_metrics(len(self._sessions), self._greeting.denied_total)
-            reply = replace(reply, metrics=replace(reply.metrics, process=process, edges=self._vitals.edge_metrics()))
+            edges = [] if isinstance(request, GetMetrics) and request.after else self._vitals.edge_metrics()
+            reply = replace(reply, metrics=replace(reply.metrics, process=process, edges=edges))
         if isinstance(reply, WhyReply):
             reply = explain_condition(reply, self.condition)
         if reply is not None and type(request) in _MAY_BE_LARGE:

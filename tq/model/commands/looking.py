@@ -53,9 +53,14 @@ class GetAttention(BaseRequest, frozen=True, tag=51):
 
 
 class GetMetrics(BaseRequest, frozen=True, tag=52):
-    """What monitoring wants to know, at most `queues` queues by name. Reply: MetricsReply."""
+    """What monitoring wants to know, at most `queues` queues by name. Reply: MetricsReply.
+
+    The queues that are not named are counted in parts, so that no turn of the broker is long: as long as the reply says
+    `more_after`, the next request has it as its `after`, and `rest` is the sum of all parts.
+    """
 
     queues: Annotated[int, Meta(ge=0, le=QUEUES_MAX)] = 100
+    after: Count = 0
 
 
 class ReportEdge(BaseRequest, frozen=True, tag=53):
