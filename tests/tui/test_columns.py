@@ -4,7 +4,7 @@ import hypothesis.strategies as st
 from hypothesis import given
 from rich.cells import cell_len
 
-from tq.tui.columns import GAP, LEAD, Column, aligned, fit
+from tq.tui.columns import GAP, LEAD, Column, aligned, fit, pages
 
 COLUMNS = (
     Column("QUEUE", 16, is_elastic=True),
@@ -49,3 +49,19 @@ def test_text_from_anywhere_takes_exactly_its_cells(text: str, width: int, is_nu
     shown = aligned(text, width, is_number=is_number)
     assert cell_len(shown) == width
     assert all(char.isprintable() or char == " " for char in shown)
+
+
+def test_what_a_width_leaves_out_stands_on_other_pages_beside_the_name() -> None:
+    found = [[COLUMNS[one.place].title for one in page] for page in pages(COLUMNS, LEAD + 16 + 8 + 6 + 2 * GAP)]
+
+    assert found == [["QUEUE", "READY"], ["QUEUE", "IN/s", "ETA"]]
+
+
+@given(st.integers(LEAD + 16 + GAP + 8, 300))
+def test_every_column_is_on_one_of_the_pages_and_each_page_fills_the_line(width: int) -> None:
+    found = pages(COLUMNS, width)
+
+    assert sorted({one.place for page in found for one in page}) == list(range(len(COLUMNS)))
+    assert found[0] == fit(COLUMNS, width)
+    for page in found:
+        assert LEAD + sum(one.width for one in page) + GAP * (len(page) - 1) == width

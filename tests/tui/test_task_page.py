@@ -10,7 +10,7 @@ from tq.model.insight import LogLine
 from tq.model.task import HISTORY_MAX, AttemptRecord, Progress, State, TaskView
 from tq.tui import task_page
 from tq.tui.glyphs import ASCII
-from tq.tui.task_page import BODY_CHARS_MAX, Look, runs_of
+from tq.tui.task_page import BODY_CHARS_MAX, RAW_BYTES_MAX, Look, runs_of
 
 SUBMITTED_MS = NOW_MS - 100_000
 LOOK = Look(NOW_MS, is_utc=True, glyphs=ASCII, width=100)
@@ -190,3 +190,27 @@ def test_headings_and_the_state_stand_out_and_nothing_else_of_the_facts() -> Non
 
     assert bold(facts) == " ~ the broker is gone\npending\n"
     assert "charge" not in bold(LOOK.heading("Payload").append("charge"))
+
+
+# -- bytes ------------------------------------------------------------------------------------------------------
+
+
+def test_bytes_are_shown_as_they_are_in_hex_and_ascii() -> None:
+    shown = task_page.raw("Payload", b'{"a":1}\x00\x1b[31m\xff12', LOOK).plain.splitlines()
+
+    assert shown[1].startswith("- Payload  16 bytes, as they are ")
+    assert shown[2] == '  00000000  7b 22 61 22 3a 31 7d 00 1b 5b 33 31 6d ff 31 32  {"a":1}..[31m.12'
+
+
+def test_a_narrow_page_has_eight_bytes_a_line() -> None:
+    shown = task_page.raw("Payload", bytes(range(65, 75)), LOOK._replace(width=60)).plain.splitlines()
+
+    assert shown[2] == "  00000000  41 42 43 44 45 46 47 48  ABCDEFGH"
+    assert shown[3] == "  00000008  49 4a                    IJ"
+
+
+def test_of_many_bytes_the_first_are_shown_and_the_others_counted() -> None:
+    shown = task_page.raw("Payload", bytes(RAW_BYTES_MAX + 1_000), LOOK).plain
+
+    assert "... 1,000 bytes more" in shown
+    assert len(shown.splitlines()) == 2 + RAW_BYTES_MAX // 16 + 1

@@ -187,3 +187,18 @@ async def test_a_viewer_sees_all_of_it(
     async with dashboard(broker.address, role=Role.VIEWER) as seat:
         await opened(seat, task_id, "in_progress")
         await shows(seat, "hello", "info     a line", "runs on worker 'w1'")
+
+
+async def test_arguments_and_result_can_be_seen_byte_by_byte_and_back(
+    broker: RealBroker, client: AsyncClient, queue: str, worker: ScriptedWorker
+) -> None:
+    task_id = await client.submit_task(Task("send", b'{"n":7}', queue=queue, content_type="application/json"))
+    await worker.complete(await worker.take(), b"\x00\xff", "application/octet-stream")
+
+    async with dashboard(broker.address) as seat:
+        await opened(seat, task_id, "completed")
+        await shows(seat, '"n": 7', "Result  2 bytes")
+        await seat.press("x")
+        await shows(seat, "7b 22 6e 22 3a 37 7d", "00000000  00 ff")
+        await seat.press("x")
+        await shows(seat, '"n": 7', "AP8=")

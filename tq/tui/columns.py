@@ -46,16 +46,36 @@ class Fit(NamedTuple):
 def fit(columns: Sequence[Column], width: int) -> list[Fit]:
     """The columns that fit into `width` cells, in order, elastic ones widened to fill it as far as they may."""
     shown = list(range(len(columns)))
-
-    def taken() -> int:
-        return LEAD + sum(columns[index].width for index in shown) + GAP * (len(shown) - 1)
-
-    while taken() > width:
+    while _taken(columns, shown) > width:
         droppable = [index for index in shown if columns[index].rank]
         if not droppable:
             break
         shown.remove(max(droppable, key=lambda index: (columns[index].rank, index)))
-    spare = width - taken()
+    return _widened(columns, shown, width)
+
+
+def pages(columns: Sequence[Column], width: int) -> list[list[Fit]]:
+    """All columns, `width` cells at a time: first those of `fit`, then what that leaves out, from left to right; what a
+    row is called, the first elastic column that always stays, is on every page."""
+    first = fit(columns, width)
+    left = [index for index in range(len(columns)) if index not in {one.place for one in first}]
+    name = next((index for index, column in enumerate(columns) if column.is_elastic and not column.rank), 0)
+    found = [first]
+    while left:
+        shown = [name, left.pop(0)]
+        while left and _taken(columns, [*shown, left[0]]) <= width:
+            shown.append(left.pop(0))
+        found.append(_widened(columns, sorted(shown), width))
+    return found
+
+
+def _taken(columns: Sequence[Column], shown: Sequence[int]) -> int:
+    return LEAD + sum(columns[index].width for index in shown) + GAP * (len(shown) - 1)
+
+
+def _widened(columns: Sequence[Column], shown: Sequence[int], width: int) -> list[Fit]:
+    """These columns over the whole width: elastic ones take what is left, or give what is missing."""
+    spare = width - _taken(columns, shown)
     elastic = [index for index in shown if columns[index].is_elastic]
     widths = {index: columns[index].width for index in shown}
     while spare > 0 and elastic:

@@ -19,6 +19,10 @@ from tq.views.payloads import as_text
 
 BODY_CHARS_MAX = 20_000
 """Of a payload or a result, what is drawn; `tq task get ID -o json` has all of it."""
+RAW_BYTES_MAX = 4_096
+"""Of the same as bytes, what is drawn."""
+RAW_WIDE = 82
+"""A page with fewer cells has eight bytes a line, not sixteen."""
 TRACEBACKS_MAX = 3
 """Tracebacks that differ from each other, the latest first; `tq task get ID` has all of them."""
 GAUGE_CELLS_MAX = 60
@@ -179,6 +183,19 @@ def body(title: str, data: bytes, content_type: str, look: Look) -> Text:
     text.append(f"{plain(shown[:BODY_CHARS_MAX], keep_lines=True)}\n")
     if len(shown) > BODY_CHARS_MAX:
         text.append("  ... more: tq task get ID -o json\n", "dim")
+    return text
+
+
+def raw(title: str, data: bytes, look: Look) -> Text:
+    """A payload or a result byte by byte, in hex and as ASCII."""
+    text = look.heading(f"{title}  {len(data):,} bytes, as they are")
+    per_line = 16 if look.width >= RAW_WIDE else 8
+    for at in range(0, min(len(data), RAW_BYTES_MAX), per_line):
+        some = data[at : at + per_line]
+        shown = "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in some)
+        text.append(f"  {at:08x}  ", "dim").append(f"{some.hex(' '):<{3 * per_line}} {shown}\n")
+    if len(data) > RAW_BYTES_MAX:
+        text.append(f"  ... {len(data) - RAW_BYTES_MAX:,} bytes more\n", "dim")
     return text
 
 

@@ -32,6 +32,7 @@ LOOKING = (
     ("s S", "sort by the next column; the other way round"),
     ("z", "freeze the rows: cells go on, nothing moves"),
     ("f", "follow the row under the cursor"),
+    ("w", "the columns that found no room in this width, and back"),
     ("t", "local time or UTC"),
 )
 TAKING = (

@@ -16,6 +16,7 @@ from tq.tui.rows import Id, Rows
 from tq.tui.screens.base import Record, Selection, TopScreen
 from tq.tui.widgets.footer import Hint
 from tq.tui.widgets.lines import Lines
+from tq.tui.widgets.prompt import FILTER
 from tq.tui.widgets.table import VTable
 from tq.views.records import row_record
 
@@ -73,6 +74,7 @@ class ListScreen(TopScreen, Generic[R]):
         Binding("S", "reverse", "The other way round", show=False),
         Binding("z", "freeze", "Hold the rows where they are", show=False),
         Binding("f", "follow", "Follow the row", show=False),
+        Binding("w", "turn_columns", "The columns that found no room", show=False),
         Binding("y", "copy_id", "Copy the name or id", show=False),
         Binding("ctrl+backslash", "unmark", "No marks", show=False),
     ]
@@ -156,6 +158,15 @@ class ListScreen(TopScreen, Generic[R]):
         yield Lines(self.top.look.glyphs, "count")
         yield from self.below()
 
+    def hints_now(self) -> Sequence[Hint]:
+        """Where columns found no room, the key for them comes right after the one for a filter."""
+        own = super().hints_now()
+        more = len(self.columns) - len(self.table.titles)
+        if not more:
+            return own
+        place = next(place for place, hint in enumerate(own, start=1) if hint.key == FILTER)
+        return [*own[:place], Hint("w", f"+{more} column{'' if more == 1 else 's'}"), *own[place:]]
+
     def take(self, mirror: Mirror, changes: Mapping[str, Changed], scope: str) -> None:
         """Bring the table to what the stream says of a scope."""
         change = changes.get(scope)
@@ -222,6 +233,11 @@ class ListScreen(TopScreen, Generic[R]):
         """The other way round."""
         self._sort_by(self._order, is_reversed=not self._is_reversed)
 
+    def on_vtable_fitted(self) -> None:
+        """The footer says how many columns found no room."""
+        with self.drawing():
+            self.say()
+
     def on_vtable_sorted(self, message: VTable.Sorted) -> None:
         """A title was clicked: by that column; again: the other way round."""
         title = self.columns[message.column].title
@@ -239,6 +255,11 @@ class ListScreen(TopScreen, Generic[R]):
         self.table.follows_cursor = not self.table.follows_cursor
         state = "on" if self.table.follows_cursor else "off"
         self.notify(f"follow the row: {state}", markup=False, timeout=2)
+
+    def action_turn_columns(self) -> None:
+        """The columns that found no room in this width, and back."""
+        self.table.turn_columns()
+        self.say()
 
     def action_copy_id(self) -> None:
         """Copy what the row is called."""

@@ -26,6 +26,7 @@ from tq.tui.widgets.footer import Hint
 from tq.tui.widgets.lines import Lines
 from tq.views.records import queue_record
 
+SPARK_TITLE = "LAST 5 MIN"
 COLUMNS = (
     Column("QUEUE", 18, is_elastic=True, widest=64),
     Column("STATE", 11),
@@ -37,7 +38,7 @@ COLUMNS = (
     Column("OLDEST", 7, is_number=True, rank=7),
     Column("RETRY", 7, is_number=True, rank=4),
     Column("DEAD", 7, is_number=True, rank=1),
-    Column("LAST 5 MIN", 15, rank=8),
+    Column(SPARK_TITLE, 15, rank=8),
 )
 LOW_LINES = 16
 """A screen with fewer shows one line for the totals, one of what needs attention, and queues."""
@@ -242,7 +243,7 @@ class QueuesScreen(ListScreen[QueueLive]):
         self._say_attention(mirror)
         self._say_activity(mirror)
         self.query_one("#detail", Lines).show(detail_lines(self.list.cursor_row) if height >= 30 else [])
-        if width >= 120 and self.top.now_ms - self._looked_back_at_ms > SPARK_REFRESH_MS:
+        if SPARK_TITLE in self.table.titles and self.top.now_ms - self._looked_back_at_ms > SPARK_REFRESH_MS:
             self._looked_back_at_ms = self.top.now_ms
             self._look_back()
 

@@ -43,6 +43,7 @@ class TaskScreen(TopScreen):
         Hint("y", "copy id"),
         Hint("f", "follow the log"),
         Hint("i", "stack"),
+        Hint("x", "bytes"),
         Hint("<", "made from"),
         Hint(">", "made into"),
         Hint("r", "reload"),
@@ -59,6 +60,7 @@ class TaskScreen(TopScreen):
         Binding("greater_than_sign", "newer", "The task that was made from this one", show=False),
         Binding("r", "reload", "Reload", show=False),
         Binding("i", "stack", "Where the handler is", show=False),
+        Binding("x", "raw", "Arguments and result as bytes, or decoded", show=False),
         Binding("y", "copy_id", "Copy the id", show=False),
     ]
 
@@ -82,6 +84,8 @@ class TaskScreen(TopScreen):
         self._note = ""
         """What went wrong with the last request."""
         self._stack = ""
+        self._is_raw = False
+        """Whether payload and result are shown as bytes."""
         self._shown: dict[str, Text] = {}
 
     @property
@@ -124,6 +128,7 @@ class TaskScreen(TopScreen):
         why_not = {
             "f": "" if self._log else "it has logged nothing",
             "i": "" if view is not None and view.state is State.IN_PROGRESS else "it does not run",
+            "x": "" if self._full is not None and (self._full.payload or self._full.result) else "it has none",
             "<": "" if view is not None and view.resubmit_of else "it was made from no other",
             ">": "" if view is not None and view.resubmitted_as else "none was made from it",
         }
@@ -226,9 +231,13 @@ class TaskScreen(TopScreen):
     def _bodies(self, view: TaskView, look: task_page.Look) -> Text:
         if self._full is None:  # the stream has none
             return Text()
-        text = task_page.body("Payload", view.payload, view.content_type, look)
+        bodies = [("Payload", view.payload, view.content_type)]
         if view.state is State.COMPLETED:
-            text += task_page.body("Result", view.result, view.result_content_type, look)
+            bodies.append(("Result", view.result, view.result_content_type))
+        text = Text()
+        for title, data, content_type in bodies:
+            is_raw = self._is_raw and data
+            text += task_page.raw(title, data, look) if is_raw else task_page.body(title, data, content_type, look)
         return text
 
     # -- keys -------------------------------------------------------------------------------------------------------
@@ -238,6 +247,11 @@ class TaskScreen(TopScreen):
         self._is_due, self._is_gone, self._is_log_over = True, False, False
         if self.top.client is not None:
             self._look(self.top.client)
+
+    def action_raw(self) -> None:
+        """Payload and result as bytes, or decoded again."""
+        self._is_raw = not self._is_raw
+        self._show()
 
     @fetching("stack")
     async def action_stack(self) -> None:

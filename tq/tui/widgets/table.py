@@ -16,13 +16,15 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tq.tui.columns import GAP, LEAD, Cell, Column, Fit, aligned, fit
+from tq.tui.columns import GAP, LEAD, Cell, Column, Fit, aligned, pages
 from tq.tui.glyphs import Glyphs
 from tq.tui.rows import Id, Rows
 
 R = TypeVar("R")
 Cells = Callable[[R], Sequence[Cell]]
 
+MORE_COLUMNS = "w+"
+"""Stands before the titles where there are more: the key, and that there are."""
 MEANINGS = ("good", "warn", "bad", "dim", "strong", "accent")
 """What a cell can mean; each is a component class `vtable--<meaning>` with a colour of the theme."""
 
@@ -97,6 +99,9 @@ class VTable(ScrollView, Generic[R], can_focus=True):
             """The table."""
             return self.table
 
+    class Fitted(Message):
+        """Other columns are shown: the table has another width."""
+
     class Sorted(Message):
         """A title was clicked."""
 
@@ -129,7 +134,9 @@ class VTable(ScrollView, Generic[R], can_focus=True):
         self._glyphs = glyphs
         self.empty = empty
         """What is said where there is no row."""
-        self._fits: list[Fit] = []
+        self._pages: list[list[Fit]] = [[]]
+        """The columns, as many at a time as there is room for."""
+        self._page = 0
         self._lines: dict[Id, tuple[R, bool, bool, bool, Strip]] = {}
         self._range_from: Id | None = None
 
@@ -158,10 +165,18 @@ class VTable(ScrollView, Generic[R], can_focus=True):
         seen = [(row_id, row) for row_id in self.seen if (row := self.rows.row(row_id)) is not None]
         self._repaint([one for one, row in seen if one in drawn and drawn[one][-1] != self._line(one, row)])
 
-    def set_columns(self, columns: Sequence[Column]) -> None:
-        """Show other columns."""
-        self.columns = tuple(columns)
-        self._fits = fit(self.columns, self._width)
+    @property
+    def _fits(self) -> list[Fit]:
+        return self._pages[self._page]
+
+    @property
+    def titles(self) -> list[str]:
+        """Those of the columns that are shown."""
+        return [self.columns[one.place].title for one in self._fits]
+
+    def turn_columns(self) -> None:
+        """To the columns that found no room; after the last of them, to the first ones again."""
+        self._page = (self._page + 1) % len(self._pages)
         self.redraw()
 
     @property
@@ -214,7 +229,10 @@ class VTable(ScrollView, Generic[R], can_focus=True):
 
     def on_resize(self) -> None:
         """Other columns fit now."""
-        self._fits = fit(self.columns, self._width)
+        found = pages(self.columns, self._width)
+        if found != self._pages:
+            self._pages, self._page = found, min(self._page, len(found) - 1)
+            self.post_message(self.Fitted())
         self._lines.clear()
         self.virtual_size = Size(self._width, len(self.rows) + 1)
         self._show_cursor()
@@ -250,7 +268,8 @@ class VTable(ScrollView, Generic[R], can_focus=True):
             aligned(self.columns[index].title, width, is_number=self.columns[index].is_number)
             for index, width in self._fits
         ]
-        line = " " * LEAD + (" " * GAP).join(texts)
+        sign = MORE_COLUMNS if len(self._pages) > 1 else ""
+        line = sign.ljust(LEAD) + (" " * GAP).join(texts)
         return Strip([Segment(aligned(line, self._width, is_number=False), self._look("title"))])
 
     def _line(self, row_id: Id, row: R) -> Strip:
