@@ -22,8 +22,9 @@ from tq.model.stats import QueueStats
 
 _submitted = attrgetter("row.submitted_total")
 _totals = attrgetter(*SUMMED_OF_ROWS, "retried_total")
-PART = 500
-"""Of the queues that are not named, so many are looked at for one answer: 1 to 2 ms."""
+PART = 200
+"""Of the queues that are not named, so many are looked at for one answer: 1 ms, or 2 ms where the age of each has to
+be read from the disk, because since a restart nobody has taken from it."""
 
 
 class Metering:
