@@ -113,7 +113,7 @@ class TopScreen(Screen[None]):
 
     @property
     def filter_hint(self) -> str:
-        """What a filter of this screen looks like; empty: it has none."""
+        """What a filter of this screen looks like; empty: it has none. It is what `/` asks for."""
         return ""
 
     def body(self) -> ComposeResult:

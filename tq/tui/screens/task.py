@@ -15,12 +15,14 @@ from tq.model.commands import LOG_LINES_MAX
 from tq.model.errors import TaskNotFound, TqError
 from tq.model.ids import format_id
 from tq.model.insight import Explanation, LogLine
+from tq.model.plain import plain
 from tq.model.task import State, TaskView
 from tq.tui import task_page
 from tq.tui.actions import Target
 from tq.tui.commandline import Place
 from tq.tui.mirror import Changed, Mirror
 from tq.tui.screens.base import Record, Selection, TopScreen, fetching, only
+from tq.tui.searching import Hit, hits_in, marked, row_of
 from tq.tui.shell import Command
 from tq.tui.widgets.footer import Hint
 from tq.views.records import task_record
@@ -41,12 +43,14 @@ class TaskScreen(TopScreen):
 
     hints = (
         Hint("y", "copy id"),
+        Hint("/", "search"),
         Hint("f", "follow the log"),
         Hint("i", "stack"),
         Hint("x", "bytes"),
         Hint("<", "made from"),
         Hint(">", "made into"),
         Hint("r", "reload"),
+        Hint("n", "next hit"),
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,j", "scroll(1)", "Down", show=False),
@@ -55,6 +59,8 @@ class TaskScreen(TopScreen):
         Binding("pageup", "scroll(-20)", "A screenful up", show=False),
         Binding("g,home", "scroll(-100000)", "To the top", show=False),
         Binding("G,end", "scroll(100000)", "To the end", show=False),
+        Binding("n", "hit(1)", "To the next hit", show=False),
+        Binding("N", "hit(-1)", "To the hit before", show=False),
         Binding("f", "follow", "The end of the log, as it grows", show=False),
         Binding("less_than_sign", "older", "The task that this one was made from", show=False),
         Binding("greater_than_sign", "newer", "The task that was made from this one", show=False),
@@ -87,6 +93,10 @@ class TaskScreen(TopScreen):
         self._is_raw = False
         """Whether payload and result are shown as bytes."""
         self._shown: dict[str, Text] = {}
+        self._wanted = ""
+        """What is searched for on the page; empty: nothing."""
+        self._hits: list[Hit] = []
+        self._hit_at = 0
 
     @property
     def place(self) -> Place:
@@ -107,6 +117,16 @@ class TaskScreen(TopScreen):
     def command(self) -> Command:
         """The same, printed."""
         return Command("tq task get", (self.task_id,))
+
+    @property
+    def filter_text(self) -> str:
+        """What is searched for."""
+        return self._wanted
+
+    @property
+    def filter_hint(self) -> str:
+        """All of the page stays: what is typed is searched in it."""
+        return "a text to search for on this page; n and N go to the next hit and the one before"
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -132,7 +152,11 @@ class TaskScreen(TopScreen):
             "<": "" if view is not None and view.resubmit_of else "it was made from no other",
             ">": "" if view is not None and view.resubmitted_as else "none was made from it",
         }
-        return [hint._replace(why_not=why_not.get(hint.key, "")) for hint in self.hints]
+        hints = [hint._replace(why_not=why_not.get(hint.key, "")) for hint in self.hints]
+        if self._wanted:  # then that is what one is at
+            hits = f"hit {self._hit_at + 1:,} of {len(self._hits):,}" if self._hits else "next hit"
+            hints = [Hint("n", hits, "" if self._hits else "no hit"), *(hint for hint in hints if hint.key != "n")]
+        return hints
 
     def body(self) -> ComposeResult:
         """One long text in parts."""
@@ -202,8 +226,13 @@ class TaskScreen(TopScreen):
         self._show()
 
     def _show(self) -> None:
-        for name, text in self._sections():
+        sections = dict(self._sections())
+        for text in sections.values():
             text.rstrip()
+        self._hits = hits_in(sections, self._wanted) if self._wanted else []
+        self._hit_at = min(self._hit_at, max(0, len(self._hits) - 1))
+        for name, plain_text in sections.items():
+            text = marked(name, plain_text, self._hits, self._hit_at)
             if self._shown.get(name) != text:
                 self._shown[name] = text
                 part = self.query_one(f"#{name}", Static)
@@ -241,6 +270,39 @@ class TaskScreen(TopScreen):
         return text
 
     # -- keys -------------------------------------------------------------------------------------------------------
+
+    def apply_filter(self, text: str) -> None:
+        """Search for a text, and go to the first hit."""
+        self._wanted, self._hit_at = text, 0
+        self._show()
+        if text and not self._hits:
+            self.notify(f"no hit for {plain(text)}", severity="warning", markup=False, timeout=4)
+        self._go_to_hit()
+
+    def action_hit(self, steps: int) -> None:
+        """To the next hit, or the one before; after the last one comes the first."""
+        if not self._hits:
+            why = f"no hit for {plain(self._wanted)}" if self._wanted else "/ searches for a text on this page"
+            self.notify(why, markup=False, timeout=4)
+            return
+        self._hit_at = (self._hit_at + steps) % len(self._hits)
+        self._show()
+        self._go_to_hit()
+
+    def _go_to_hit(self) -> None:
+        if self._hits:
+            self._is_following = False
+            self.call_after_refresh(self._scroll_to_hit)
+
+    def _scroll_to_hit(self) -> None:
+        """Into the middle of the page."""
+        with self.drawing():
+            if not self._hits:
+                return
+            hit, page = self._hits[self._hit_at], self.query_one("#page", VerticalScroll)
+            part = self.query_one(f"#{hit.section}", Static)
+            row = row_of(self._shown[hit.section], hit.start, part.size.width)
+            page.scroll_to(y=part.virtual_region.y + row - page.size.height // 2, animate=False)
 
     def action_reload(self) -> None:
         """All of it again."""

@@ -16,7 +16,7 @@ FILTER, PLACE, FILE = "/", ":", "o"
 """What can be asked for, by the key that asks."""
 LEAVE = Hint("Esc", "leave")
 HINTS = {
-    FILTER: (Hint("Ent", "filter"), LEAVE),
+    FILTER: (Hint("Ent", "show what matches"), LEAVE),
     PLACE: (Hint("Ent", "go there"), Hint("Tab", "complete"), LEAVE),
     FILE: (Hint("Ent", "save what is shown as JSON to this file"), LEAVE),
 }
