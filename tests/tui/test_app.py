@@ -125,10 +125,10 @@ async def test_the_cursor_stays_on_its_queue_when_another_comes_on_top() -> None
         assert under.split()[1] == "idle"
 
 
-async def test_a_goes_to_what_needs_attention() -> None:
+async def test_an_exclamation_mark_goes_to_what_needs_attention() -> None:
     async with running() as (app, _, pilot, _):
         await pilot.press("down", "down")
-        await pilot.press("a")
+        await pilot.press("exclamation_mark")
         await settled(pilot)
 
         under = next(line for line in lines(app) if line.startswith(" >"))
@@ -210,7 +210,7 @@ async def test_findings_beyond_those_that_were_sent_are_counted_too() -> None:
         feed.frame(part("attention", shown, left_out=1_992))
         await settled(pilot)
 
-        assert "NEEDS ATTENTION (5 of 2,000, a goes through them)" in text(app)
+        assert "NEEDS ATTENTION (5 of 2,000, ! goes through them)" in text(app)
 
 
 async def test_a_wide_screen_shows_how_fast_everything_went_since_it_is_there() -> None:

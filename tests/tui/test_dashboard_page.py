@@ -35,7 +35,7 @@ PAGE = (ROOT / "docs" / "dashboard.md").read_text()
 SPELLED = {
     "colon": ":", "slash": "/", "question_mark": "?", "plus": "+", "minus": "-", "comma": ",", "full_stop": ".",
     "left_square_bracket": "[", "right_square_bracket": "]", "less_than_sign": "<", "greater_than_sign": ">",
-    "backslash": "\\", "escape": "Esc", "pageup": "PgUp", "pagedown": "PgDn",
+    "backslash": "\\", "exclamation_mark": "!", "escape": "Esc", "pageup": "PgUp", "pagedown": "PgDn",
 }  # fmt: skip
 TIERS = {Tier.AT_ONCE: "at once", Tier.ASK: "asks", Tier.TYPE: "asks for a word"}
 PLACES: dict[str, type[TopScreen]] = {

@@ -192,3 +192,14 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
+
+
+def test_several_rows_are_marked_at_once_and_again_none_of_them() -> None:
+    some = rows(0, 1, 2)
+    first, second, third = some.ids
+    some.toggle_mark(third)
+
+    some.toggle_marks([first, second, "gone"])
+    assert some.marked == [first, second, third]
+    some.toggle_marks([first, second])
+    assert some.marked == [third]

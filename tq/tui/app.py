@@ -481,4 +481,4 @@ class TopApp(App[None]):
         return palette.commands(self, screen)
 
 
-_KEYS = {":": "colon", "?": "question_mark", "/": "slash", "Ent": "enter", "Spc": "space"}
+_KEYS = {":": "colon", "?": "question_mark", "/": "slash", "!": "exclamation_mark", "Ent": "enter", "Spc": "space"}

@@ -158,6 +158,14 @@ class Rows(Generic[R]):
             low, high = min(places[0], places[1]), max(places[0], places[1])
             self.marks |= set(self._order[low : high + 1])
 
+    def toggle_marks(self, ids: Iterable[Id]) -> None:
+        """Mark all of these that are shown; if they all are marked already, none of them any more."""
+        there = {row_id for row_id in ids if row_id in self._places}
+        if there <= self.marks:
+            self.marks -= there
+        else:
+            self.marks |= there
+
     def clear_marks(self) -> None:
         """No row is marked."""
         self.marks.clear()

@@ -42,6 +42,7 @@ TAKING = (
 )
 PICKING = (
     ("Space", "mark; marks stay through refresh and filter, and go with their task"),
+    ("a", "mark the rows that are on the screen; again: none of them"),
     ("v", "mark a range"),
     ("ctrl+\\", "no marks"),
 )

@@ -68,6 +68,7 @@ class ListScreen(TopScreen, Generic[R]):
         Hint("/", "filter"),
         Hint("s", "sort"),
         Hint("z", "freeze"),
+        Hint("a", "mark all seen"),
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "sort(1)", "Sort by the next column", show=False),
@@ -278,4 +279,5 @@ class ListScreen(TopScreen, Generic[R]):
 
     def on_vtable_moved(self) -> None:
         """What can be done may be something else now."""
+        self.say_count(self._left_out)
         self.say()

@@ -176,9 +176,9 @@ class QueuesScreen(ListScreen[QueueLive]):
         Order("dead", lambda row: -row.dead, "DEAD"),
     )
 
-    hints = (*ListScreen.hints, Hint("a", "attention"))
+    hints = (*ListScreen.hints, Hint("!", "attention"))
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("a", "attend", "To what needs attention, one after the other", show=False)
+        Binding("exclamation_mark", "attend", "To what needs attention, one after the other", show=False)
     ]
 
     def __init__(self) -> None:
@@ -288,7 +288,7 @@ class QueuesScreen(ListScreen[QueueLive]):
         shown = findings[:room]
         lines = [finding_line(finding, self.top.look.glyphs) for finding in shown]
         total = len(findings) + mirror.left_out("attention")
-        more = f"{len(shown)} of {total:,}, a goes through them" if total > len(shown) else f"{total}"
+        more = f"{len(shown)} of {total:,}, ! goes through them" if total > len(shown) else f"{total}"
         has_heading = bool(shown) and height >= LOW_LINES
         if shown and not has_heading and total > 1:
             lines[0] = lines[0]._replace(text=f"{lines[0].text[:2]} 1 of {total:,}: {lines[0].text[3:]}")

@@ -69,12 +69,13 @@ class VTable(ScrollView, Generic[R], can_focus=True):
         Binding("home,g", "first", "First", show=False),
         Binding("end,G", "last", "Last", show=False),
         Binding("space", "mark", "Mark", show=False),
+        Binding("a", "mark_seen", "Mark the rows on the screen", show=False),
         Binding("v", "mark_range", "Mark a range", show=False),
         Binding("enter,right,l", "choose", "Open", show=False),
     ]
 
     class Moved(Message):
-        """The cursor stands on another row."""
+        """The cursor stands on another row, or others are marked: what is selected is not the same."""
 
         def __init__(self, table: "VTable[Any]", row_id: Id | None) -> None:
             super().__init__()
@@ -365,6 +366,13 @@ class VTable(ScrollView, Generic[R], can_focus=True):
             self.rows.mark_between(self._range_from or cursor, cursor)
             self._range_from = cursor
             self.refresh()
+            self.post_message(self.Moved(self, cursor))
+
+    def action_mark_seen(self) -> None:
+        """Mark the rows that are on the screen, not those that nobody sees. Again: none of them."""
+        self.rows.toggle_marks(self.seen)
+        self.refresh()
+        self.post_message(self.Moved(self, self.rows.cursor))
 
     def action_choose(self) -> None:
         """Open the row."""
