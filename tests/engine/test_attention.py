@@ -69,7 +69,7 @@ def test_a_queue_that_takes_in_more_than_it_gets_done_is_behind_after_a_minute()
 
     finding = only(rig)
     assert (finding.severity, finding.code) == (Severity.ACT, "behind")
-    assert finding.text == "in 5.0/s > out 2.0/s for 1m25s, 255 ready; 0 of 1 slots busy"
+    assert finding.text == "in 5.0/s > out 2.0/s for 1m, 255 ready; 0 of 1 slots busy"
 
 
 def test_behind_with_all_slots_busy_will_not_drain() -> None:

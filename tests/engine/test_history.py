@@ -1,11 +1,14 @@
 """What a queue did, second by second and minute by minute: it adds up, it lasts, it is bounded."""
 
+from copy import copy
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.engine.rig import HOUR, MINUTE, NOW_MS, SECOND, Rig, task
 from tq.engine.bounds import Bounds
+from tq.engine.history import Pace
 from tq.engine.tables import Table
 from tq.model.commands import GetHistory, GetStats
 from tq.model.errors import InvalidArgument
@@ -176,6 +179,37 @@ def test_failures_and_dead_letters_have_a_rate_over_a_minute() -> None:
     assert (rig.queue().failed_60s, rig.queue().dead_60s) == (3, 3)
     rig.pass_time(30 * SECOND)
     assert (rig.queue().failed_60s, rig.queue().dead_60s) == (0, 0)
+
+
+@given(st.lists(st.tuples(st.integers(0, 70), st.integers(0, 150), st.integers(0, 3)), min_size=1, max_size=30))
+def test_rates_that_were_kept_are_those_that_would_be_found_anew(steps: list[tuple[int, int, int]]) -> None:
+    """Marks at random, and a look in each second between them and after."""
+    base = (1_000, 0, 0, 0, 0, 0)
+    kept, marks = Pace(base), [base]
+
+    def look(second: int) -> None:
+        anew = copy(kept)
+        anew.rated_until = 0
+        assert kept.rates(second * 1_000) == anew.rates(second * 1_000), (marks, second)
+
+    for pause, submitted, died in steps:
+        before = marks[-1]
+        second = before[0] + pause
+        for moment in range(before[0] + 1, second + 1):
+            look(moment)
+        done = submitted // 2
+        mark = (
+            second,
+            before[1] + submitted,
+            before[2] + done,
+            before[3],
+            before[4] + died,
+            before[5] + submitted - done,
+        )
+        marks.append(mark)
+        kept.add(mark)
+    for moment in range(marks[-1][0] + 1, marks[-1][0] + 80):
+        look(moment)
 
 
 def test_the_stats_of_the_broker_add_the_rates_of_its_queues_up() -> None:

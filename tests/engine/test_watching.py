@@ -70,6 +70,21 @@ def test_later_frames_bring_only_what_changed() -> None:
     assert viewer.rows("queues")["q2"].ready == 2
 
 
+def test_of_what_needs_attention_only_the_sentences_that_changed_are_sent_and_the_order_stands() -> None:
+    rig = filled()
+    viewer = Viewer(rig, "attention")
+    for _ in range(8):
+        viewer.next()
+    before = [*viewer.rows("attention")]
+    rig.submit(task(4, queue="q2"))
+
+    part = viewer.next()["attention"]
+
+    assert (part.is_whole, [finding.name for finding in part.decoded()]) == (False, ["q2"])
+    assert len(before) == 3
+    assert [*viewer.rows("attention")] == [*fresh(rig, "attention")] == before
+
+
 def test_a_frame_without_news_says_that_the_stream_lives() -> None:
     rig = Rig()
     viewer = Viewer(rig, "queues")
@@ -504,7 +519,7 @@ def test_who_has_followed_sees_what_somebody_new_sees(steps: list[tuple[str, int
     """However it was told, in how many frames: rows, sums and what went are those of now."""
     rig = Rig()
     hand = rig.worker("w", credit=1)
-    viewer = Viewer(rig, "queues", "totals")
+    viewer = Viewer(rig, "queues", "totals", "attention")
     number = 0
     for action, which in steps:
         number = _do(rig, hand, viewer, action, which, number)
@@ -516,6 +531,7 @@ def test_who_has_followed_sees_what_somebody_new_sees(steps: list[tuple[str, int
 
     assert viewer.rows("queues") == fresh(rig, "queues") == _recounted(rig)
     assert viewer.rows("totals") == fresh(rig, "totals")
+    assert [*viewer.rows("attention").items()] == [*fresh(rig, "attention").items()]  # in order, too
     assert _sums(rig) == (viewer.rows("totals")["totals"].ready, viewer.rows("totals")["totals"].submitted_total)
 
 

@@ -24,6 +24,8 @@ RANKS = (
     "slow", "worker_note", "paused_long", "disk_filling",
 )  # fmt: skip
 """The codes of findings; of two that are equally urgent, the one that stands first here comes first."""
+TELL_SLOTS, TELL_ERRORS = {"behind", "slow"}, {"dead_rising"}
+"""The codes of verdicts whose sentences need the slots of workers, and the error of most dead letters."""
 
 
 class Verdict(NamedTuple):
@@ -145,7 +147,10 @@ def _per_second(count_10s: int) -> str:
 
 
 def _ago(since_ms: int, now_ms: int) -> str:
-    return format_ms(max(0, now_ms - since_ms) // 1_000 * 1_000)
+    """In whole seconds, from a minute on in whole minutes: a sentence that changes is sent to all who watch."""
+    length_ms = max(0, now_ms - since_ms)
+    step_ms = 1_000 if length_ms < 60_000 else 60_000
+    return format_ms(length_ms // step_ms * step_ms)
 
 
 class WorkerFacts(NamedTuple):
@@ -160,9 +165,9 @@ class WorkerFacts(NamedTuple):
     note: str
 
 
-def is_silent(seen_at_ms: int, heartbeat_ms: int, now_ms: int) -> bool:
-    """Whether a worker was not heard of for longer than is usual."""
-    return now_ms - seen_at_ms > SILENT_PART * heartbeat_ms
+def silent_before_ms(heartbeat_ms: int, now_ms: int) -> float:
+    """A worker that was last heard of before this was not heard of for longer than is usual."""
+    return now_ms - SILENT_PART * heartbeat_ms
 
 
 def worker_finding(facts: WorkerFacts, heartbeat_ms: int, now_ms: int) -> Finding | None:
@@ -172,7 +177,7 @@ def worker_finding(facts: WorkerFacts, heartbeat_ms: int, now_ms: int) -> Findin
     if not facts.is_connected:
         code, severity, since_ms = "worker_lost", Severity.ACT, facts.seen_at_ms
         text = f"its connection ended, {holds}; given up in {left}"
-    elif is_silent(facts.seen_at_ms, heartbeat_ms, now_ms):
+    elif facts.seen_at_ms < silent_before_ms(heartbeat_ms, now_ms):
         code, severity, since_ms = "worker_silent", Severity.LOOK, facts.seen_at_ms
         text = f"not heard of for {_ago(since_ms, now_ms)}, {holds}; given up in {left}"
     elif facts.note:

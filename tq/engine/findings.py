@@ -5,13 +5,15 @@ from heapq import nsmallest
 from typing import NamedTuple
 
 from tq.engine.attention import (
+    TELL_ERRORS,
+    TELL_SLOTS,
     QueueContext,
     Verdict,
     WorkerFacts,
     disk_finding,
-    is_silent,
     queue_finding,
     rank,
+    silent_before_ms,
     worker_finding,
 )
 from tq.engine.board import Board
@@ -32,7 +34,8 @@ def findings(ledger: Ledger, board: Board, now_ms: int) -> tuple[list[Finding], 
     if (disk := _of_disk(ledger)) is not None:
         others.append(disk)
     worst = nsmallest(FINDINGS_MAX, board.verdicts.items(), key=lambda item: (-item[1].severity, item[0]))
-    view = _View(_capacity(ledger) if worst else [], _top_errors(ledger) if worst else {})
+    codes = {verdict.code for _, verdict in worst}
+    view = _View(_capacity(ledger) if codes & TELL_SLOTS else [], _top_errors(ledger) if codes & TELL_ERRORS else {})
     found = others + [_of_queue(ledger, board, number, verdict, view, now_ms) for number, verdict in worst]
     shown = sorted(found, key=rank)[:FINDINGS_MAX]
     return shown, len(others) + len(board.verdicts) - len(shown)
@@ -53,15 +56,19 @@ def _of_disk(ledger: Ledger) -> Finding | None:
 
 def _of_workers(ledger: Ledger, now_ms: int) -> Iterator[Finding]:
     heartbeat_ms = ledger.settings.broker.worker_heartbeat_interval_secs * 1_000
+    silent_ms = silent_before_ms(heartbeat_ms, now_ms)
     for worker in ledger.workers.values():
-        seen_at_ms = max(worker.last_seen_at_ms, worker.excused_at_ms)
-        if worker.session is not None and not worker.note and not is_silent(seen_at_ms, heartbeat_ms, now_ms):
+        if (
+            worker.session is not None
+            and not worker.note
+            and (worker.last_seen_at_ms >= silent_ms or worker.excused_at_ms >= silent_ms)
+        ):
             continue  # of thousands, nearly all are well: no more is asked of those
         facts = WorkerFacts(
             name=worker.hello.name,
             incarnation=worker.hello.incarnation,
             is_connected=worker.session is not None,
-            seen_at_ms=seen_at_ms,
+            seen_at_ms=max(worker.last_seen_at_ms, worker.excused_at_ms),
             lost_at_ms=worker.lost_at_ms(heartbeat_ms),
             leases=len(worker.leases),
             note=worker.note,
@@ -72,13 +79,17 @@ def _of_workers(ledger: Ledger, now_ms: int) -> Iterator[Finding]:
 
 
 def _capacity(ledger: Ledger) -> list[tuple[Profile, int, int]]:
-    sums: dict[int, list[int]] = {}
+    """Costs a pass over the workers, who may be thousands."""
+    profiles = ledger.profiles.values()
+    slots = {id(profile): 0 for profile in profiles}
+    busy = dict(slots)
     for worker in ledger.workers.values():
-        if worker.profile is not None:
-            slots = sums.setdefault(id(worker.profile), [0, 0])
-            slots[0] += worker.hello.concurrency
-            slots[1] += min(len(worker.leases), worker.hello.concurrency)
-    return [(profile, *sums.get(id(profile), (0, 0))) for profile in ledger.profiles.values()]
+        profile = id(worker.profile)
+        if profile in slots:
+            concurrency, leases = worker.hello.concurrency, len(worker.leases)
+            slots[profile] += concurrency
+            busy[profile] += leases if leases < concurrency else concurrency
+    return [(profile, slots[id(profile)], busy[id(profile)]) for profile in profiles]
 
 
 def _top_errors(ledger: Ledger) -> dict[int, str]:

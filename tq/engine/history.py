@@ -28,6 +28,7 @@ _Mark = tuple[int, int, int, int, int, int]
 """At the end of a second: the second, then as in HistoryPoint, in totals."""
 
 NO_RATES = Rates()
+_NEVER = 1 << 62
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -39,20 +40,20 @@ class Pace:
     """The totals of a queue at the ends of its last seconds, each list from old to new: `fine` one a second for as long
     as a rate looks back, `coarse` one in ten for as long as a trend does. Both begin with one that is older."""
 
-    __slots__ = ("behind_since_ms", "coarse", "fine", "rated", "rated_in")
+    __slots__ = ("behind_since_ms", "coarse", "fine", "rated", "rated_from", "rated_until")
 
     def __init__(self, base: _Mark) -> None:
         self.fine = [base]
         self.coarse = [base]
         self.behind_since_ms = 0
-        self.rated = NO_RATES  # as they were in second `rated_in`, if nothing was added since
-        self.rated_in = 0
+        self.rated = NO_RATES  # from second `rated_from` on, before `rated_until`, if nothing was added since
+        self.rated_from = self.rated_until = 0
 
     def add(self, mark: _Mark) -> None:
         """The queue changed in this second."""
         second = mark[0]
         fine, coarse = self.fine, self.coarse
-        self.rated_in = 0
+        self.rated_until = 0
         if fine[-1][0] == second:
             fine[-1] = mark
         else:
@@ -82,29 +83,35 @@ class Pace:
     def rates(self, now_ms: int) -> Rates:
         """Over the last whole seconds before this moment."""
         second = now_ms // 1000
-        if second != self.rated_in:
-            self.rated_in = second
-            self.rated = self._rates(second - 1)
+        if not self.rated_from <= second < self.rated_until:
+            self.rated_from = second
+            self.rated, self.rated_until = self._rates(second - 1)
         return self.rated
 
-    def _rates(self, last: int) -> Rates:
+    def _rates(self, last: int) -> tuple[Rates, int]:
+        """After this second; and the next second in which they may be others, for time alone changes them as well."""
         latest = self.fine[-1]
         if latest[0] <= last - TREND_SECONDS:
-            return NO_RATES
-        near, far = _before(self.fine, last - RATE_SECONDS), _before(self.coarse, last - TREND_SECONDS)
+            return NO_RATES, _NEVER
+        near, near_until = _before(self.fine, last - RATE_SECONDS)
+        far, far_until = _before(self.coarse, last - TREND_SECONDS)
         # A backlog that neither grows nor shrinks any more is not behind but stuck.
         behind_since_ms = self.behind_since_ms if latest[0] > last - RATE_SECONDS else 0
-        return Rates(latest[1] - near[1], latest[2] - near[2], latest[3] - far[3], latest[4] - far[4], behind_since_ms)
+        until = min(near_until + RATE_SECONDS, far_until + TREND_SECONDS, latest[0] + TREND_SECONDS) + 1
+        rates = Rates(latest[1] - near[1], latest[2] - near[2], latest[3] - far[3], latest[4] - far[4], behind_since_ms)
+        return rates, until
 
 
-def _before(marks: list[_Mark], second: int) -> _Mark:
-    """The last mark at or before a second; the first one if all are later."""
+def _before(marks: list[_Mark], second: int) -> tuple[_Mark, int]:
+    """The last mark at or before a second, the first one if all are later; and the second of the one behind it."""
     found = marks[0]
     for mark in marks:
         if mark[0] > second:
-            break
-        found = mark
-    return found
+            if mark is not found:
+                return found, mark[0]
+        else:
+            found = mark
+    return found, _NEVER
 
 
 class History:

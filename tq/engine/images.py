@@ -23,6 +23,7 @@ class Image:
         self._floor = version
         self._version = version
         self._rows: dict[str, tuple[int, msgspec.Raw]] = {}  # in the order of versions
+        self._order: list[str] | None = None  # of the rows, where one was given
         self._gone: dict[str, int] = {}  # the same
         self._parts: dict[int, msgspec.Raw | None] = {}  # of this version, by what was seen before
 
@@ -63,8 +64,11 @@ class Image:
 
     def replace(self, rows: "list[tuple[str, msgspec.Raw]]", version: int) -> bool:
         """These are all rows, in this order, which matters; whether anything is new."""
-        if [(key, raw) for key, (_, raw) in self._rows.items()] == rows:
-            return False
+        order = [key for key, _ in rows]
+        if order == self._order:
+            news = [self.put(key, raw, version) for key, raw in rows]
+            return any(news)
+        self._order = order
         self._rows = {key: (version, raw) for key, raw in rows}
         self._gone.clear()
         self._floor = version  # who has not seen this version gets it whole: an order is not told by its differences
@@ -86,7 +90,7 @@ class Image:
 
     def _make_part(self, seen: int) -> msgspec.Raw | None:
         if seen < self._floor:
-            rows = [raw for _, raw in self._rows.values()]
+            rows = [self._rows[key][1] for key in self._order or self._rows]
             return msgspec.Raw(_encode(ScopePart(self.scope, True, rows, left_out=self.left_out)))
         if seen >= self._version:
             return None
