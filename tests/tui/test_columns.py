@@ -37,6 +37,14 @@ def test_the_line_is_filled_and_never_overfull(width: int) -> None:
     assert LEAD + sum(one.width for one in shown) + GAP * (len(shown) - 1) == width
 
 
+def test_a_column_that_can_do_with_less_does_before_it_goes() -> None:
+    columns = (Column("NAME", 10, is_elastic=True), Column("NOTE", 20, rank=1, is_elastic=True, least=8))
+
+    assert [one.width for one in fit(columns, LEAD + GAP + 30)] == [10, 20]
+    assert [one.width for one in fit(columns, LEAD + GAP + 18)] == [10, 8]
+    assert [one.width for one in fit(columns, LEAD + GAP + 17)] == [18]
+
+
 def test_an_elastic_column_stops_where_it_is_widest_and_the_others_get_the_rest() -> None:
     columns = (Column("QUEUE", 10, is_elastic=True, widest=20), Column("ERROR", 10, is_elastic=True))
 

@@ -77,3 +77,12 @@ async def test_the_key_is_in_the_footer_with_how_many_there_are() -> None:
         await on.play(SCENES["queues"])
 
         assert "w +4 columns" in lines(on.app)[-1]
+
+
+async def test_why_a_worker_is_lost_is_said_on_a_narrow_terminal_too() -> None:
+    async with stage(size=(60, 12)) as on:
+        await on.play(SCENES["workers"])
+        shown = lines(on.app)
+
+    assert next(line for line in shown if "ip-10-0-3-0 " in line).endswith("silent for 2.0s")
+    assert next(line for line in shown if "ip-10-0-3-2 " in line).endswith("event loop blocked~")

@@ -69,38 +69,46 @@ class Acting:
         return Tier.ASK if tier is Tier.AT_ONCE and asks_always else tier
 
     async def act(self, action: Action, selection: Selection | None) -> None:
-        """Do it, asking first where the action says so.
+        """Do it, asking first where the action says so; what it was done to is marked no longer.
 
         Raises:
             TqError: the broker refused, or is gone.
         """
         client = self._top.client
         assert client is not None, "refusal() said so"
+        screen = self._top.here
         if action is UNDO:
-            await self._undo(client, selection)
-            return
-        assert selection is not None, "refusal() said so"
+            is_done = await self._undo(client, selection)
+            selection = selection if selection is not None and selection.target is Target.OPERATION else None
+        else:
+            assert selection is not None, "refusal() said so"
+            is_done = await self._begin(client, action, selection)
+        if is_done and selection is not None and screen is not None:
+            with screen.drawing():
+                screen.release(selection)
+
+    async def _begin(self, client: AsyncClient, action: Action, selection: Selection) -> bool:
+        """Whether it was begun; False: it was decided not to, or there is nothing to do."""
         if action is HOLD:
-            await self._hold(client, selection)
-        elif action is DRAIN:
-            await self._drain(client, selection)
-        elif action is CANCEL and selection.target is Target.OPERATION:
-            await self._cancel_operation(client, selection)
-        elif action is RESUBMIT:
+            return await self._hold(client, selection)
+        if action is DRAIN:
+            return await self._drain(client, selection)
+        if action is CANCEL and selection.target is Target.OPERATION:
+            return await self._cancel_operation(client, selection)
+        if action is RESUBMIT:
             from tq.tui.resubmitting import resubmit  # here: it brings an editor and a codec, and few need them
 
-            await resubmit(self._top, self, client, selection)
-        else:
-            await self._operate(client, action, selection)
+            return await resubmit(self._top, self, client, selection)
+        return await self._operate(client, action, selection)
 
     # -- tasks --------------------------------------------------------------------------------------------------
 
-    async def _operate(self, client: AsyncClient, action: Action, selection: Selection) -> None:
+    async def _operate(self, client: AsyncClient, action: Action, selection: Selection) -> bool:
         selector, ids = set_of(selection)
         prepared = await client.prepare(action.id, selector, ids)
         if not prepared.count:
             self._top.notify(f"nothing to {action.id} there", markup=False)
-            return
+            return False
         tier = self.tier(action, selection)
         answer = Answer("", 0)
         if tier is not Tier.AT_ONCE:
@@ -108,7 +116,7 @@ class Acting:
             question = _question(action, selection, prepared, tier, typed, self._top.now_ms)
             given = await self.ask(question, prepared.expires_at_ms)
             if given is None:
-                return
+                return False
             answer = given
         operation = await client.commit(prepared.token, answer.reason, answer.rate or RATE)
         name = operation.id.hex()
@@ -119,6 +127,7 @@ class Acting:
             title=f"{action.label}: {prepared.count:,} task{'' if prepared.count == 1 else 's'}",
             markup=False,
         )
+        return True
 
     async def ask(self, question: Question, expires_at_ms: int = 0) -> Answer | None:
         """Ask; None: no. While the question stands the broker may be lost, or the preview become too old: then `y` does
@@ -135,7 +144,7 @@ class Acting:
 
     # -- the others ---------------------------------------------------------------------------------------------
 
-    async def _hold(self, client: AsyncClient, selection: Selection) -> None:
+    async def _hold(self, client: AsyncClient, selection: Selection) -> bool:
         queues = {name: self._top.mirror.rows("queues").get(name) for name in selection.ids}
         held = [name for name, row in queues.items() if isinstance(row, QueueLive) and row.state == "paused"]
         free = [name for name in selection.ids if name not in held]
@@ -147,7 +156,7 @@ class Acting:
             typed = each(one_each(f"tq queue {'pause' if free else 'resume'}", names), self._top.reach)
             answer = await self.ask(Question(f"{verb.capitalize()} {what}?", facts, verb, typed))
             if answer is None:
-                return
+                return False
             reason = answer.reason
         for name in names:
             await (client.pause_queue(name, reason) if free else client.resume_queue(name))
@@ -156,8 +165,9 @@ class Acting:
             title=f"{'held' if free else 'resumed'}: {len(names)}",
             markup=False,
         )
+        return True
 
-    async def _drain(self, client: AsyncClient, selection: Selection) -> None:
+    async def _drain(self, client: AsyncClient, selection: Selection) -> bool:
         rows = self._top.mirror.rows(next(iter(self._top.here.scopes), "") if self._top.here is not None else "")
         facts = _named([getattr(rows.get(one), "name", one) for one in selection.ids])
         facts += [
@@ -169,29 +179,31 @@ class Acting:
         typed = each(one_each(DRAIN.command, selection.ids), self._top.reach)
         answer = await self.ask(Question(title, facts, "drain", typed))
         if answer is None:
-            return
+            return False
         for one in selection.ids:
             await client.drain_worker(one)
         self._top.notify("they end when they are idle", title=f"draining: {number:,}", markup=False)
+        return True
 
-    async def _cancel_operation(self, client: AsyncClient, selection: Selection) -> None:
+    async def _cancel_operation(self, client: AsyncClient, selection: Selection) -> bool:
         found = [await client.operation(one) for one in selection.ids]
         running = [one for one in found if one.state is OperationState.RUNNING]
         if not running:
             self._top.notify(f"nothing runs there any more; {UNDO.key} takes back what was done", markup=False)
-            return
+            return False
         ids = [one.id.hex() for one in running]
         facts = [*_of_operations(running), Cell(STAYS_DONE, "dim")]
         what = f"operation {ids[0][:8]}" if len(ids) == 1 else f"{len(ids)} operations"
         typed = each(one_each("tq op cancel", ids), self._top.reach)
         answer = await self.ask(Question(f"Stop {what}?", facts, "stop", typed))
         if answer is None:
-            return
+            return False
         for one in ids:
             await client.cancel_operation(one, answer.reason)
         self._top.notify("what was done stays done", title=f"stopped: {what}", markup=False)
+        return True
 
-    async def _undo(self, client: AsyncClient, selection: Selection | None) -> None:
+    async def _undo(self, client: AsyncClient, selection: Selection | None) -> bool:
         wanted = self.undone_by(selection)
         found = [await client.operation(one) for one in wanted]
         facts = [
@@ -203,7 +215,7 @@ class Acting:
         typed = each(one_each(UNDO.command, wanted), self._top.reach)
         answer = await self.ask(Question(f"Undo {what}?", facts, "undo", typed))
         if answer is None:
-            return
+            return False
         undoing = [await client.undo(one, answer.reason) for one in wanted]
         if self.last_operation in wanted:
             self.last_operation = ""
@@ -212,6 +224,7 @@ class Acting:
             title="taking it back",
             markup=False,
         )
+        return True
 
 
 def set_of(selection: Selection) -> tuple[str, Sequence[str]]:

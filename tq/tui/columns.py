@@ -17,7 +17,8 @@ class Column(NamedTuple):
     """One column. `width` in cells of the terminal; an elastic one gets what is left as well, up to `widest`, so that
     what belongs together stays together on a wide screen; 0: all of it.
 
-    `rank`: 0 stays on every screen; of the others, the one with the highest rank goes first when it is narrow.
+    `rank`: 0 stays on every screen; of the others, the one with the highest rank goes first when it is narrow. `least`:
+    before it goes, it does with so many cells; 0: it does not.
     """
 
     title: str
@@ -26,6 +27,7 @@ class Column(NamedTuple):
     rank: int = 0
     is_elastic: bool = False
     widest: int = 0
+    least: int = 0
 
 
 class Cell(NamedTuple):
@@ -50,7 +52,11 @@ def fit(columns: Sequence[Column], width: int) -> list[Fit]:
         droppable = [index for index in shown if columns[index].rank]
         if not droppable:
             break
-        shown.remove(max(droppable, key=lambda index: (columns[index].rank, index)))
+        first = max(droppable, key=lambda index: (columns[index].rank, index))
+        can_give = columns[first].width - columns[first].least if columns[first].least else 0
+        if can_give and _taken(columns, shown) - can_give <= width:
+            break
+        shown.remove(first)
     return _widened(columns, shown, width)
 
 
@@ -84,7 +90,8 @@ def _widened(columns: Sequence[Column], shown: Sequence[int], width: int) -> lis
             spare -= 1
         elastic = [index for index in elastic if not 0 < columns[index].widest <= widths[index]]
     if spare < 0 and elastic:
-        widths[elastic[0]] = max(1, widths[elastic[0]] + spare)
+        giving = next((index for index in shown if columns[index].least), elastic[0])
+        widths[giving] = max(1, widths[giving] + spare)
     return [Fit(index, widths[index]) for index in shown]
 
 

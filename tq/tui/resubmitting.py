@@ -38,19 +38,18 @@ class Old(NamedTuple):
         return Payload(self.task.payload, self.task.content_type)
 
 
-async def resubmit(top: "TopApp", acting: "Acting", client: AsyncClient, selection: Selection) -> None:
-    """Submit what is selected again: one task corrected, many as they are.
+async def resubmit(top: "TopApp", acting: "Acting", client: AsyncClient, selection: Selection) -> bool:
+    """Submit what is selected again: one task corrected, many as they are; False: it was decided not to.
 
     Raises:
         TqError: there is no such task, or it may still run.
     """
     if selection.is_one:
-        await _resubmit_one(top, acting, client, selection.ids[0])
-    else:
-        await _resubmit_many(top, acting, client, selection)
+        return await _resubmit_one(top, acting, client, selection.ids[0])
+    return await _resubmit_many(top, acting, client, selection)
 
 
-async def _resubmit_one(top: "TopApp", acting: "Acting", client: AsyncClient, task_id: str) -> None:
+async def _resubmit_one(top: "TopApp", acting: "Acting", client: AsyncClient, task_id: str) -> bool:
     """Correct one task, and submit it as a new one.
 
     Raises:
@@ -82,10 +81,10 @@ async def _resubmit_one(top: "TopApp", acting: "Acting", client: AsyncClient, ta
         top.notify(f"{new_id}\nmade from {task_id}, which stays as it is", title="new task", markup=False, timeout=10)
         return True
 
-    await top.push_screen_wait(Edit(draft, submit, has_editor=top.is_local))
+    return await top.push_screen_wait(Edit(draft, submit, has_editor=top.is_local))
 
 
-async def _resubmit_many(top: "TopApp", acting: "Acting", client: AsyncClient, selection: Selection) -> None:
+async def _resubmit_many(top: "TopApp", acting: "Acting", client: AsyncClient, selection: Selection) -> bool:
     """Submit all ended tasks of a selection again, elsewhere or later if that is wanted."""
     selector = selection.selector
     ids = () if selector else selection.ids  # of failure groups, the ids are those of the groups
@@ -116,7 +115,7 @@ async def _resubmit_many(top: "TopApp", acting: "Acting", client: AsyncClient, s
         return True
 
     draft = Draft(f"Resubmit {what}", note)
-    await top.push_screen_wait(Edit(draft, submit, has_editor=False))
+    return await top.push_screen_wait(Edit(draft, submit, has_editor=False))
 
 
 def draft_of(old: Old, reach: Sequence[str]) -> Draft:

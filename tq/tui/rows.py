@@ -166,6 +166,10 @@ class Rows(Generic[R]):
         else:
             self.marks |= there
 
+    def unmark(self, ids: Iterable[Id]) -> None:
+        """These are marked no longer."""
+        self.marks -= set(ids)
+
     def clear_marks(self) -> None:
         """No row is marked."""
         self.marks.clear()

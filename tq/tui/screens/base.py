@@ -130,6 +130,9 @@ class TopScreen(Screen[None]):
             InvalidArgument: it cannot be understood.
         """
 
+    def release(self, used: Selection) -> None:
+        """An action has begun on what was selected: it is not to be hit by the next one as well."""
+
     async def thing(self) -> Record | None:
         """What the cursor is on, else what the screen is about, as the command prints it with `-o json`; None: nothing.
 

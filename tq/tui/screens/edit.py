@@ -19,6 +19,7 @@ from tq.model.errors import InvalidArgument, TqError
 from tq.model.operations import Overrides
 from tq.model.plain import plain
 from tq.model.priorities import parse_priority
+from tq.tui.columns import aligned
 from tq.tui.widgets.area import Area
 from tq.tui.widgets.fields import Field
 from tq.views.editor import EditedFile
@@ -46,8 +47,8 @@ class Correction(NamedTuple):
     delay: str
 
 
-class Edit(ModalScreen[None]):
-    """A form.
+class Edit(ModalScreen[bool]):
+    """A form; True: what was typed has been submitted.
 
     Args:
         submit: checks, asks, and submits; False: it was decided not to, and the form stays.
@@ -87,7 +88,7 @@ class Edit(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Title, what the handler takes, the payload, fields, keys."""
         with Vertical():
-            yield Label(plain(self._draft.title), classes="title", markup=False)
+            yield Label("", classes="title", markup=False)
             yield Label(plain(self._draft.note), classes="note", markup=False)
             if self._draft.text is None:
                 yield Label("", id="space")
@@ -108,8 +109,9 @@ class Edit(ModalScreen[None]):
         self.query_one("#queue" if self._draft.text is None else "#payload").focus()
 
     def on_resize(self) -> None:
-        """Keys by their long or short names; no blank lines where there is no room for them."""
+        """Keys by their long or short names, blank lines where there is room for them, and the title in one line."""
         width, height = self.size
+        self.query_one(".title", Label).update(aligned(self._draft.title, width - 2, is_number=False))
         self.set_class(height < 20, "-small")
         is_wide = width >= WIDE_CELLS
         editor = ("ctrl+o $EDITOR   " if is_wide else "^o editor  ") if self._has_editor else ""
@@ -156,7 +158,7 @@ class Edit(ModalScreen[None]):
             self._refuse(f"{error.message}{f' - {error.hint}' if error.hint else ''}")
             return
         if is_done:
-            self.dismiss(None)
+            self.dismiss(True)
 
     def action_editor(self) -> None:
         """The payload in the editor of this machine, in a file that nobody else can read."""
@@ -195,4 +197,4 @@ class Edit(ModalScreen[None]):
             self._is_leaving = True
             self._refuse("what you typed would be lost: Esc again leaves")
             return
-        self.dismiss(None)
+        self.dismiss(False)

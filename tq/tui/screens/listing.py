@@ -220,6 +220,11 @@ class ListScreen(TopScreen, Generic[R]):
         ids = tuple(self.list.marked) or ((self.list.cursor,) if self.list.cursor is not None else ())
         return Selection(self.target, ids) if ids else None
 
+    def release(self, used: Selection) -> None:
+        """Its marks go; others, made meanwhile, stay."""
+        self.list.unmark(used.ids)
+        self.redraw()
+
     def _sort_by(self, order: Order, *, is_reversed: bool) -> None:
         self._order, self._is_reversed = order, is_reversed
         self.list.sort(order.key, is_descending=is_reversed)

@@ -181,6 +181,11 @@ class TasksScreen(ListScreen[TaskSummary]):
         is_dead = all(row is not None and row.state is State.DEAD_LETTER for row in rows)
         return Selection(Target.DEAD if is_dead else Target.TASK, found.ids)
 
+    def release(self, used: Selection) -> None:
+        """Not all that match are selected any more, either."""
+        self._is_all = False
+        super().release(used)
+
     async def thing(self) -> Record | None:
         """The task under the cursor, in full; `things` has the lines of the listing."""
         return task_record(await self.broker().get_task(self.list.cursor)) if self.list.cursor is not None else None

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from tq.model.watching import WorkerLive
 from tq.tui.actions import Target
 from tq.tui.columns import Cell, Column
-from tq.tui.figures import since
+from tq.tui.figures import length, since
 from tq.tui.glyphs import Glyphs, bar
 from tq.tui.mirror import Changed, Mirror
 from tq.tui.names import name_filter
@@ -27,8 +27,8 @@ COLUMNS = (
     Column("MEMORY", 8, is_number=True, rank=3),
     Column("HOST", 15, rank=6),
     Column("PID", 7, is_number=True, rank=7),
-    Column("SEEN", 7, is_number=True, rank=1),
-    Column("NOTE", 24, rank=2, is_elastic=True),
+    Column("SEEN", 7, is_number=True, rank=2),
+    Column("NOTE", 24, rank=1, is_elastic=True, least=14),
 )
 
 
@@ -45,6 +45,14 @@ def status_cell(row: WorkerLive, now_ms: int, glyphs: Glyphs) -> Cell:
     return Cell(f"{glyphs.fine} ok", "good")
 
 
+def note_cell(row: WorkerLive, now_ms: int) -> Cell:
+    """What is wrong with it: what it said itself, else for how long it has said nothing."""
+    silent_ms = now_ms - row.seen_at_ms
+    if not row.note and (row.status == "lost" or silent_ms > SILENT_MS):
+        return Cell(f"silent for {length(max(0, silent_ms))}", "warn")
+    return Cell(row.note, "warn")
+
+
 def worker_cells(row: WorkerLive, now_ms: int, glyphs: Glyphs) -> tuple[Cell, ...]:
     """The cells of a worker, in the order of COLUMNS."""
     return (
@@ -57,7 +65,7 @@ def worker_cells(row: WorkerLive, now_ms: int, glyphs: Glyphs) -> tuple[Cell, ..
         Cell(row.host),
         Cell(str(row.pid)),
         Cell(since(row.seen_at_ms, now_ms)),
-        Cell(row.note, "warn"),
+        note_cell(row, now_ms),
     )
 
 
