@@ -29,7 +29,7 @@ from tq.model.ids import format_id
 from tq.model.operations import Action, OperationState
 from tq.model.replies import Affected, OperationReply, Prepared, QueuePage, StatsReply, WatchFrame
 from tq.model.task import State
-from tq.model.watching import QUEUE_ROWS_MAX, QueueLive
+from tq.model.watching import QUEUE_ROWS_MAX, WORKER_ROWS_MAX, QueueLive, parse_scope
 
 
 def filled(count: int = 3) -> Rig:
@@ -289,6 +289,10 @@ def fresh(rig: Rig, scope: str) -> dict[str, Any]:
         "totals:x",
         "ops:x",
         "workers:age",
+        "workers:age:ip",
+        "workers::ip",
+        "workers:name:" + "a " * 11,
+        "workers:name:" + "a" * 201,
         "groups:tag:x",
         "groups:err:",
         "queues:a b",
@@ -394,6 +398,26 @@ def test_workers_that_somebody_should_look_at_come_before_those_that_are_well() 
 
     names = [row.name for row in viewer.rows("workers:attention").values()]
     assert names == ["d-lost", "c-noted", "b-draining", "a-fine"]
+
+
+def test_workers_of_a_name_or_host_are_found_among_all_of_them() -> None:
+    rig = Rig()
+    for number in range(WORKER_ROWS_MAX + 5):
+        rig.worker(f"crowd-{number:03}")
+    rig.worker("z-last")
+    viewer = Viewer(rig, "workers:name", "workers:name:z-l", "workers:name:*-00? -crowd-003", "workers:name:crowd")
+    viewer.read()
+
+    assert "z-last" not in [row.name for row in viewer.rows("workers:name").values()]
+    assert [row.name for row in viewer.rows("workers:name:z-l").values()] == ["z-last"]
+    some = [row.name for row in viewer.rows("workers:name:*-00? -crowd-003").values()]
+    assert some == [f"crowd-00{number}" for number in range(10) if number != 3]
+    assert len(viewer.rows("workers:name:crowd")) == WORKER_ROWS_MAX
+
+
+def test_a_scope_of_workers_has_one_text_however_it_is_typed() -> None:
+    assert parse_scope("workers:name:  ip*   -old ").text == "workers:name:ip* -old"
+    assert parse_scope("workers:name:").text == "workers:name"
 
 
 def test_what_was_done_and_who_came_are_events_and_outlive_a_restart() -> None:

@@ -18,6 +18,7 @@ from tq.model.commands import ListGroups
 from tq.model.errors import InvalidArgument, QueueNotFound
 from tq.model.groups import GroupOrder, parse_for_groups
 from tq.model.ids import format_id, parse_id
+from tq.model.name_filter import name_filter
 from tq.model.selector import TextTerm, parse
 from tq.model.watching import (
     GROUP_ROWS_MAX,
@@ -170,12 +171,14 @@ class TaskSource:
 
 
 class WorkersSource:
-    """The first workers by some order."""
+    """The first workers by some order, of those whose names or hosts match."""
 
     def __init__(self, ledger: Ledger, scope: Scope, version: int) -> None:
         self.image = Image(scope.text, version)
         self._ledger = ledger
-        self._order = _WORKER_ORDERS[scope.about or "name"]
+        order, _, names = scope.about.partition(":")
+        self._order = _WORKER_ORDERS[order or "name"]
+        self._matches = name_filter(names, _names_of)
         self._refreshed_at_ms = 0
 
     def refresh(self, now_ms: int, version: int) -> None:
@@ -183,13 +186,18 @@ class WorkersSource:
         if now_ms - self._refreshed_at_ms < SLOW_REFRESH_MS:
             return
         self._refreshed_at_ms = now_ms
-        workers = self._ledger.workers.values()
+        matches = self._matches
+        workers = [worker for worker in self._ledger.workers.values() if matches is None or matches(worker)]
         shown = nsmallest(WORKER_ROWS_MAX, workers, key=self._order)
         self.image.left_out = len(workers) - len(shown)
         rows = {worker.hello.incarnation.hex(): worker for worker in shown}
         self.image.keep_only(rows, version)
         for key, worker in rows.items():
             self.image.put(key, msgspec.Raw(_encode(_worker_live(key, worker))), version)
+
+
+def _names_of(worker: Worker) -> tuple[str, str]:
+    return worker.hello.name, worker.hello.host
 
 
 def _calm(worker: Worker) -> int:

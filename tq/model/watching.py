@@ -5,7 +5,8 @@ A scope is one thing to watch, by the text that every edge takes:
     totals              all queues and workers together, one row
     queues              every queue, a row each; queues:mail*,orders.* those whose names match
     queue:NAME          all of one queue
-    workers             the workers, up to 200, by name; workers:attention, :busy, :memory, :silent by that
+    workers             the workers, up to 200, by name; workers:attention, :busy, :memory, :silent by that;
+                        workers:attention:ip-10* -old, the first of those whose names or hosts match
     groups              the failure groups, up to 200, the largest first; groups:SELECTOR those that match
     task:ID             one task, without its payload and result
     ops                 the last 100 operations: what is done to many tasks, and how far it is
@@ -22,6 +23,7 @@ import msgspec
 from tq.model.errors import InvalidArgument
 from tq.model.groups import FailureGroup
 from tq.model.ids import format_id, parse_id
+from tq.model.name_filter import name_filter
 from tq.model.names import check_name
 from tq.model.operations import Operation
 from tq.model.stats import QueueStats
@@ -84,11 +86,19 @@ def parse_scope(text: str) -> Scope:
             check_name("queue", about)
         case ScopeKind.TASK:
             about = format_id(parse_id(about))
-        case ScopeKind.WORKERS if about and about not in WORKER_ORDERS:
-            raise InvalidArgument(f"workers are not sorted by {about!r}", hint=f"one of: {', '.join(WORKER_ORDERS)}")
+        case ScopeKind.WORKERS if about:
+            about = _workers_about(about)
         case ScopeKind.TOTALS | ScopeKind.OPS | ScopeKind.EVENTS | ScopeKind.ATTENTION if colon:
             raise InvalidArgument(f"{text!r} is not a scope", hint=f"{kind} takes nothing behind it")
     return Scope(kind, about)
+
+
+def _workers_about(about: str) -> str:
+    order, _, names = about.partition(":")
+    if order not in WORKER_ORDERS:
+        raise InvalidArgument(f"workers are not sorted by {order!r}", hint=f"one of: {', '.join(WORKER_ORDERS)}")
+    name_filter(names, lambda _: ())
+    return ":".join(filter(None, (order, " ".join(names.split()))))
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):

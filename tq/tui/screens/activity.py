@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 from textual.app import ComposeResult
 
+from tq.model.name_filter import name_filter
 from tq.model.operations import Operation, OperationState
 from tq.tui.actions import Target
 from tq.tui.columns import Cell, Column
 from tq.tui.figures import clock, count, length, share, since
 from tq.tui.glyphs import Glyphs, bar
 from tq.tui.mirror import Changed, Mirror
-from tq.tui.names import name_filter
 from tq.tui.screens.listing import ListScreen, Order
 from tq.tui.screens.queues import LOW_LINES, event_line, shown_target
 from tq.tui.shell import Command

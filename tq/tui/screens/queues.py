@@ -8,6 +8,7 @@ from textual.binding import Binding, BindingType
 
 from tq.model.errors import TqError
 from tq.model.history import SECONDS_KEPT, HistoryPoint
+from tq.model.name_filter import name_filter
 from tq.model.operations import Action, Operation, OperationState
 from tq.model.plain import plain
 from tq.model.watching import Event, Finding, QueueLive, ScopeKind, Severity, Totals
@@ -16,7 +17,6 @@ from tq.tui.columns import Cell, Column
 from tq.tui.figures import clock, count, drain, length, rate, share, since
 from tq.tui.glyphs import Glyphs, sparkline
 from tq.tui.mirror import Changed, Mirror
-from tq.tui.names import name_filter
 from tq.tui.pulse import Pulse
 from tq.tui.rows import Id
 from tq.tui.screens.base import Record, fetching

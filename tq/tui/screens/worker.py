@@ -7,6 +7,7 @@ from textual.app import ComposeResult
 from tq.model.errors import TqError
 from tq.model.ids import format_id
 from tq.model.insight import HeldTask, WorkerView
+from tq.model.name_filter import name_filter
 from tq.model.plain import plain
 from tq.tui.actions import DRAIN, Action, Target
 from tq.tui.columns import Cell, Column
@@ -14,7 +15,6 @@ from tq.tui.commandline import Place
 from tq.tui.figures import length, since
 from tq.tui.glyphs import Glyphs, bar
 from tq.tui.mirror import Changed, Mirror
-from tq.tui.names import name_filter
 from tq.tui.screens.base import Record, Selection, fetching
 from tq.tui.screens.listing import ListScreen, Order
 from tq.tui.shell import Command

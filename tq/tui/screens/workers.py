@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from tq.model.watching import WorkerLive
+from tq.model.name_filter import name_filter
+from tq.model.watching import ScopeKind, WorkerLive, parse_scope
 from tq.tui.actions import Target
 from tq.tui.columns import Cell, Column
 from tq.tui.figures import length, since
 from tq.tui.glyphs import Glyphs, bar
 from tq.tui.mirror import Changed, Mirror
-from tq.tui.names import name_filter
 from tq.tui.rows import Id
 from tq.tui.screens.base import Record
 from tq.tui.screens.listing import ListScreen, Order
@@ -97,8 +97,8 @@ class WorkersScreen(ListScreen[WorkerLive]):
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """Those that are shown: the broker sends 200, in the order that is wanted."""
-        return (f"workers:{self._order.name}",)
+        """Those that are shown: the broker sends 200 of all that match, in the order that is wanted."""
+        return (parse_scope(f"{ScopeKind.WORKERS}:{self._order.name}:{self._filter}").text,)
 
     @property
     def command(self) -> Command:
@@ -124,6 +124,13 @@ class WorkersScreen(ListScreen[WorkerLive]):
             return await super().records(ids)
         known = {worker.incarnation.hex(): worker_record(worker) for worker in await self.top.client.workers()}
         return [known[one] for one in ids if one in known]
+
+    def apply_filter(self, text: str) -> None:
+        """Of those that are known, what matches at once; then the broker looks at all of them."""
+        super().apply_filter(text)
+        self.list.replace({row_id: row for row_id in self.list.ids if (row := self.list.row(row_id)) is not None})
+        self.say_count()
+        self.top.rewatch()
 
     def label(self, row_id: Id) -> str:
         """The name, which is what commands take."""

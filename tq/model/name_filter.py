@@ -1,9 +1,13 @@
-"""The filter of tables that are all there: words that are parts of a name, or patterns."""
+"""The filter of things that have names and little else: words that are parts of a name, or patterns. Pure."""
 
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from typing import TypeVar
 
+from tq.model.errors import InvalidArgument
+
+CHARS_MAX, WORDS_MAX = 200, 10
+"""Each word is looked for in each name, every second where the broker does it."""
 R = TypeVar("R")
 
 
@@ -13,8 +17,13 @@ def name_filter(text: str, names: Callable[[R], Sequence[str]]) -> Callable[[R],
     Args:
         text: words, all of which must match one of the names: a part of it, or a pattern with * and ?; a word with a
             minus before it must match none.
+
+    Raises:
+        InvalidArgument: it is too long.
     """
     words = text.split()
+    if len(text) > CHARS_MAX or len(words) > WORDS_MAX:
+        raise InvalidArgument(f"a filter of names has at most {WORDS_MAX} words and {CHARS_MAX} characters")
     if not words:
         return None
 
