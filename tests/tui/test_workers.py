@@ -57,3 +57,14 @@ async def test_a_filter_that_the_broker_would_refuse_is_refused_before_it_is_ask
 
         assert "at most 10 words" in str([one.title for one in on.app._notifications])
         assert watched(on) == before
+
+
+async def test_a_filter_that_leaves_no_row_does_not_say_that_there_is_no_worker() -> None:
+    async with stage(World(9)) as on:
+        await on.play(SCENES["workers"])
+        await type_filter(on, "nobody")
+        assert "No worker matches the filter." in text(on.app)
+        on.feed.frame(part("workers:attention:nobody", []))
+        await settled(on.pilot)
+        assert "No worker matches the filter." in text(on.app)
+        assert "No worker is connected" not in text(on.app)

@@ -173,12 +173,17 @@ class ListScreen(TopScreen, Generic[R]):
         change = changes.get(scope)
         if change is not None:
             gone = [row_id for row_id in self.list.ids if row_id not in change.rows] if change.is_whole else []
-            empty = self.empty if scope in mirror.scopes else WAITING
-            if self.table.empty != empty:
-                self.table.empty = empty
-                self.table.refresh()
+            self._say_empty(is_known=scope in mirror.scopes)
             self.table.take(change.rows.items(), gone or change.gone)
         self.say_count(mirror.left_out(scope))
+
+    def _say_empty(self, *, is_known: bool) -> None:
+        """What a table without rows says; that a filter leaves none does not mean that there is none."""
+        nothing = f"No {self.noun} matches the filter." if self._filter else self.empty
+        empty = nothing if is_known else WAITING
+        if self.table.empty != empty:
+            self.table.empty = empty
+            self.table.refresh()
 
     def tell_time(self) -> None:
         """The ages in the table too."""
@@ -204,6 +209,7 @@ class ListScreen(TopScreen, Generic[R]):
         is_shown = self.shows(text)
         self._filter = text
         self.list.filter(is_shown)
+        self._say_empty(is_known=self.table.empty != WAITING)
         self.redraw()
 
     def redraw(self) -> None:
