@@ -112,6 +112,15 @@ async def test_a_place_that_is_typed_is_that_place_whatever_is_open_over_it() ->
         assert crumb(on) == "queues"
 
 
+async def test_a_place_that_is_typed_with_its_filter_is_one_visit() -> None:
+    async with stage() as on:
+        await press(on, "colon", *"dead", "space", *"err:x", "enter")
+        assert crumb(on) == "dead by error / err:x"
+
+        await press(on, "left_square_bracket")
+        assert crumb(on) == "queues"
+
+
 async def test_the_help_has_both_keys() -> None:
     async with stage() as on:
         await press(on, "question_mark")

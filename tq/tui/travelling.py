@@ -1,5 +1,7 @@
 """Where in the dashboard one is and was: to a place by its name, and back and on through those that were visited."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
@@ -44,14 +46,14 @@ class Travelling:
     def __init__(self, top: "TopApp") -> None:
         self._top = top
         self._visits = Visits()
-        self._is_turning = False
+        self._is_under_way = False
 
     def _screens(self) -> list[TopScreen]:
         return [screen for screen in self._top.screen_stack if isinstance(screen, TopScreen)]
 
     def arrived(self) -> None:
-        """Another screen is on top, or it has another filter. On the way back through several, none of them counts."""
-        if not self._is_turning:
+        """Another screen is on top, or it has another filter. On the way through several, none of them counts."""
+        if not self._is_under_way:
             self._visits.visit(tuple(screen.place for screen in self._screens()))
 
     async def go(self, place: Place) -> None:
@@ -65,10 +67,11 @@ class Travelling:
         elif place.screen == "help":
             self._top.call_later(self._top.action_help)
         elif place.screen in MODES:
-            await self._top.switch_mode(place.screen)
-            await self._climb_to(1)
-            if place.argument:
-                self._top.filter(place.argument)
+            with self._under_way():
+                await self._top.switch_mode(place.screen)
+                await self._climb_to(1)
+                if place.argument:
+                    self._top.filter(place.argument)
         else:
             self.open(place)
 
@@ -89,11 +92,17 @@ class Travelling:
         if path is None:
             self._top.notify(f"nothing was visited {'before' if steps < 0 else 'after'} this", markup=False, timeout=2)
             return
-        self._is_turning = True
-        try:
+        with self._under_way():
             await self._show(path)
+
+    @contextmanager
+    def _under_way(self) -> Iterator[None]:
+        self._is_under_way = True
+        try:
+            yield
         finally:
-            self._is_turning = False
+            self._is_under_way = False
+            self.arrived()
 
     async def _show(self, path: Path) -> None:
         """What is there of the path already stays as it is, with its cursor and its marks."""
