@@ -370,7 +370,7 @@ class Clock:
 def _is_there(here: TopScreen | None, place: Place, before: TopScreen | None) -> bool:
     if here is None or not (here.has_begun and here.is_whole):
         return False
-    return type(here) is MODES[place.screen] if place.screen in MODES else here is not before
+    return type(here) is type(MODES[place.screen]()) if place.screen in MODES else here is not before
 
 
 @asynccontextmanager

@@ -98,7 +98,9 @@ def test_every_key_of_one_screen_alone_is_in_the_table_of_those(place: str) -> N
 
 
 def test_no_other_screen_has_keys_of_its_own() -> None:
-    screens = {*MODES.values(), *(make for make in OPENS.values() if isinstance(make, type))}
+    about = {"found": "state:dead_letter"}
+    screens = {type(make()) for make in MODES.values()}
+    screens |= {type(make(about.get(name, "019ab697-e800-7001-8203-040506070809"))) for name, make in OPENS.items()}
 
     assert {screen for screen in screens if _keys(screen)} <= {*PLACES.values()}
 

@@ -1,5 +1,6 @@
 """`tq top`: the dashboard; and what it shows without a terminal: drawn once, printed, recorded, replayed."""
 
+import gc
 import os
 import re
 import shutil
@@ -102,6 +103,7 @@ def top(
             "the dashboard needs a terminal that can move its cursor, and TERM says dumb, or nothing",
             hint="set TERM, such as TERM=xterm-256color; or tq top --once, --plain or --json",
         )
+    gc.disable()  # until it runs: of the modules that are imported now nothing is garbage, but all would be looked at
     look = _look(hz, theme, is_utc=not is_local_time)
     how = _How(look, start, _size(size) if is_once else None, log_of_up, _reach(address, config))
     if replay is not None:
@@ -264,6 +266,8 @@ def _run(app: "TopApp", size: tuple[int, int] | None) -> None:
         encoding = sys.stdout.encoding or "ascii"
         sys.stdout.write(text.encode(encoding, "replace").decode(encoding) + "\n")
         return
+    gc.freeze()
+    gc.enable()
     app.run()
     if app.refused is not None:
         raise app.refused
