@@ -75,6 +75,12 @@ class Tmux:
         self._ask("kill-pane")
 
     @property
+    def is_there(self) -> bool:
+        """Whether its server still runs: it ends with its last window."""
+        command = ["tmux", "-S", self._socket, "has-session"]
+        return subprocess.run(command, capture_output=True, check=False, timeout=SECONDS_MAX).returncode == 0
+
+    @property
     def jobs(self) -> list[psutil.Process]:
         """What the shell has started and is still there."""
         return psutil.Process(int(self.fact("pane_pid"))).children(recursive=True)
@@ -91,8 +97,11 @@ class Tmux:
         self.until(lambda: all(part in self.text for part in parts), f"{parts}")
 
     def kill(self) -> None:
-        """End it all."""
-        subprocess.run(["tmux", "-S", self._socket, "kill-server"], capture_output=True, check=False)
+        """End it all, as a connection that breaks does; what ran in it has to go with it."""
+        jobs = self.jobs
+        self._ask("kill-server")
+        left = psutil.wait_procs(jobs, timeout=SECONDS_MAX)[1]
+        assert left == [], "what ran in a terminal outlives it"
 
 
 @contextmanager
@@ -102,4 +111,5 @@ def tmux(directory: Path, columns: int = 120, lines: int = 40) -> Iterator[Tmux]
     try:
         yield terminal
     finally:
-        terminal.kill()
+        if terminal.is_there:
+            terminal.kill()

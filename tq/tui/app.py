@@ -3,8 +3,6 @@
 The broker decides everything; the dashboard shows what the broker says and asks for what the user wants.
 """
 
-import asyncio
-import signal
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
@@ -27,6 +25,7 @@ from tq.tui.acting import Acting
 from tq.tui.actions import ACTIONS, UNDO, Action, Target, why_not
 from tq.tui.asking import Asking
 from tq.tui.commandline import HOME, Place
+from tq.tui.ending import end_on_signals
 from tq.tui.feed import Connected, Disconnected, Feed, Frame, Greeting, Noted, Refused
 from tq.tui.figures import count
 from tq.tui.filters import last_filters
@@ -161,9 +160,7 @@ class TopApp(App[None]):
         self._timer = self.set_interval(CLOCK_SECONDS, self._tell_time)
         # What the shell, or an editor, has left on the terminal would stay under what is drawn.
         self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
-        # Else the terminal would stay as it is now: raw, its cursor hidden, its mouse reported.
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(number, self.exit, None, 128 + number)
+        end_on_signals(self)
 
     async def _go_to_start(self) -> None:
         if self._start != HOME:
