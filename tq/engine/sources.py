@@ -179,6 +179,7 @@ class WorkersSource:
         order, _, names = scope.about.partition(":")
         self._order = _WORKER_ORDERS[order or "name"]
         self._matches = name_filter(names, _names_of)
+        self._matching: dict[bytes, bool] = {}  # of the workers that there are: neither names nor hosts change
         self._refreshed_at_ms = 0
 
     def refresh(self, now_ms: int, version: int) -> None:
@@ -186,14 +187,20 @@ class WorkersSource:
         if now_ms - self._refreshed_at_ms < SLOW_REFRESH_MS:
             return
         self._refreshed_at_ms = now_ms
-        matches = self._matches
-        workers = [worker for worker in self._ledger.workers.values() if matches is None or matches(worker)]
+        workers = self._matching_workers()
         shown = nsmallest(WORKER_ROWS_MAX, workers, key=self._order)
         self.image.left_out = len(workers) - len(shown)
         rows = {worker.hello.incarnation.hex(): worker for worker in shown}
         self.image.keep_only(rows, version)
         for key, worker in rows.items():
             self.image.put(key, msgspec.Raw(_encode(_worker_live(key, worker))), version)
+
+    def _matching_workers(self) -> list[Worker]:
+        workers, matches, known = self._ledger.workers, self._matches, self._matching
+        if matches is None:
+            return list(workers.values())
+        self._matching = {key: known[key] if key in known else matches(worker) for key, worker in workers.items()}
+        return [worker for key, worker in workers.items() if self._matching[key]]
 
 
 def _names_of(worker: Worker) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from tq.tui.commandline import Place
 from tq.tui.figures import count, drain, length, rate, since
 from tq.tui.glyphs import Glyphs, sparkline
 from tq.tui.mirror import Changed, Mirror
+from tq.tui.past import Past
 from tq.tui.screens.base import Record, Selection, fetching
 from tq.tui.screens.tasks import COLUMNS, NEWEST, QUICKEST, TasksScreen
 from tq.tui.shell import Command, words_of
@@ -114,6 +115,7 @@ class QueueScreen(TasksScreen):
         self._tab = 0
         super().__init__(self._selector())
         self._sort_for_tab()
+        self._past = Past()
         self._points: Sequence[HistoryPoint] | None = None
         self._drawn_at_ms = 0
 
@@ -194,11 +196,11 @@ class QueueScreen(TasksScreen):
         if client is None or self.size.height < HISTORY_LINES:
             return
         try:
-            histories = await client.history(self.queue)
+            await self._past.follow(client.history, [self.queue], self.top.now_ms)
         except TqError as error:
             self.top.report(error)
             return
-        self._points = histories.get(self.queue, [])
+        self._points = self._past.points(self.queue)
         self._draw_history()
 
     def _draw_history(self) -> None:

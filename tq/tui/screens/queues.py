@@ -17,6 +17,7 @@ from tq.tui.columns import Cell, Column
 from tq.tui.figures import clock, count, drain, length, rate, share, since
 from tq.tui.glyphs import Glyphs, sparkline
 from tq.tui.mirror import Changed, Mirror
+from tq.tui.past import Past
 from tq.tui.pulse import Pulse
 from tq.tui.rows import Id
 from tq.tui.screens.base import Record, fetching
@@ -184,6 +185,7 @@ class QueuesScreen(ListScreen[QueueLive]):
     def __init__(self) -> None:
         super().__init__()
         self._attended = -1
+        self._past = Past()
         self._sparks: dict[str, str] = {}
         self._looked_back_at_ms = 0
 
@@ -270,11 +272,11 @@ class QueuesScreen(ListScreen[QueueLive]):
         if client is None or not seen:
             return
         try:
-            histories = await client.history(*seen)
+            await self._past.follow(client.history, seen, self.top.now_ms)
         except TqError:  # refused, or gone: the header says so, and the column stays as it is
             return
         now_ms, glyphs = self.top.now_ms, self.top.look.glyphs
-        self._sparks.update((name, spark_of(points, now_ms, glyphs)) for name, points in histories.items())
+        self._sparks.update((name, spark_of(self._past.points(name), now_ms, glyphs)) for name in seen)
         self.table.redraw()
 
     def on_vtable_moved(self) -> None:
