@@ -1,7 +1,6 @@
 """Every screen of the dashboard, by the name that the command line uses. One line for each; all else finds it here.
 
-Each is imported when it is first opened, but for the one that everybody sees first: all together are a tenth of the
-time to the first frame.
+Each is imported when it is first opened: nobody waits for the others before the first frame.
 """
 
 from collections.abc import Callable, Mapping
