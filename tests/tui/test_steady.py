@@ -8,13 +8,14 @@ from pathlib import Path
 from threading import active_count
 
 import pytest
+from textual.events import AppBlur, AppFocus
 from textual.pilot import Pilot
 from textual.strip import Strip
 
 from tests.tui.dumps import settled, text
 from tests.tui.fakes import NOW_MS, FakeFeed, event, finding, part, queue, totals
 from tq.model.watching import QueueLive
-from tq.tui.app import Look, TopApp
+from tq.tui.app import BLURRED_CLOCK_SECONDS, CLOCK_SECONDS, Look, TopApp
 from tq.tui.glyphs import ASCII
 from tq.tui.widgets.table import VTable
 
@@ -87,6 +88,23 @@ async def test_while_paused_no_clock_ticks_and_no_frame_is_asked_for() -> None:
 
         assert not ticks(app)
         assert feed.watched[-1][1] == 0
+
+
+async def test_without_the_focus_the_clock_ticks_half_as_often_and_a_pause_stays_one() -> None:
+    async with crowded() as (app, _, pilot):
+
+        async def seen(event: AppBlur | AppFocus) -> tuple[float, bool]:
+            app.post_message(event)
+            await settled(pilot)
+            assert app._timer is not None
+            return app._timer._interval, ticks(app)
+
+        assert await seen(AppBlur()) == (BLURRED_CLOCK_SECONDS, True)
+        assert await seen(AppFocus()) == (CLOCK_SECONDS, True)
+        await pilot.press("Z")
+        assert await seen(AppBlur()) == (BLURRED_CLOCK_SECONDS, False)
+        await pilot.press("Z")
+        assert ticks(app)
 
 
 async def test_what_was_shown_for_long_leaves_no_task_no_thread_no_file_and_no_row_behind() -> None:

@@ -55,7 +55,7 @@ class Broker:
             STEP,
         )
 
-    async def history(self, _: str) -> dict[str, object]:
+    async def history(self, _: str, **__: object) -> dict[str, object]:
         return {}
 
     async def close(self) -> None:

@@ -47,7 +47,7 @@ ALWAYS = ("totals", "attention")
 """Scopes that every screen shows something of."""
 RATES_HZ = (0.5, 1.0, 2.0, 5.0, 10.0)
 BLURRED_HZ = 0.5
-CLOCK_SECONDS = 1.0
+CLOCK_SECONDS, BLURRED_CLOCK_SECONDS = 1.0, 2.0
 
 
 class Look(NamedTuple):
@@ -157,7 +157,7 @@ class TopApp(App[None]):
         self.switch_mode("queues")
         self.call_after_refresh(self._go_to_start)
         self.run_worker(self._listen(), name="feed", exclusive=True)
-        self._timer = self.set_interval(CLOCK_SECONDS, self._tell_time)
+        self._tick_every(CLOCK_SECONDS)
         # What the shell, or an editor, has left on the terminal would stay under what is drawn.
         self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
         end_on_signals(self)
@@ -250,6 +250,11 @@ class TopApp(App[None]):
                 screen.draw(self.mirror, changes)
                 screen.say()
                 self.draw_header()
+
+    def _tick_every(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+        self._timer = self.set_interval(seconds, self._tell_time, pause=self._is_paused)
 
     def _tell_time(self) -> None:
         if not self._is_paused:
@@ -415,11 +420,13 @@ class TopApp(App[None]):
     def on_app_blur(self) -> None:
         """Nobody looks: slower."""
         self._is_blurred = True
+        self._tick_every(BLURRED_CLOCK_SECONDS)
         self.rewatch()
 
     def on_app_focus(self) -> None:
         """Somebody looks again."""
         self._is_blurred = False
+        self._tick_every(CLOCK_SECONDS)
         self.rewatch()
 
     def on_footer_pressed(self, message: Footer.Pressed) -> None:
