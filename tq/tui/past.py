@@ -21,7 +21,7 @@ class Past:
 
     async def follow(
         self,
-        history: Callable[..., Awaitable[Mapping[str, Sequence[HistoryPoint]]]],
+        history: Callable[..., Awaitable[Histories]],
         queues: Sequence[str],
         now_ms: int,
     ) -> None:
